@@ -1,0 +1,13 @@
+//! Playlists: asked for by a listener, answered once by a classifier, for good.
+
+mod aggregate;
+mod commands;
+mod events;
+mod rejections;
+mod request;
+
+pub use aggregate::{Answer, Playlist};
+pub use commands::PlaylistCommand;
+pub use events::{Failed, FailureReason, Generated, GeneratedTrack, PlaylistEvent, Pool, Requested};
+pub use rejections::PlaylistRejection;
+pub use request::{FieldError, Order, PlaylistRequest};

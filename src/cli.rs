@@ -1,0 +1,226 @@
+//! The command line: every setting is a flag and an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Personal playlists from an event log that can prove them.
+///
+/// Without a command, Segue serves everything in one process and fills an empty data folder with a demo catalogue.
+#[derive(Debug, Parser)]
+#[command(name = "segue", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Settings that every command shares.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Settings {
+    /// Folder of the log, keys, views and models.
+    #[arg(long, env = "SEGUE_DATA", default_value = "./segue-data", value_name = "DIR", global = true)]
+    pub(crate) data: PathBuf,
+    /// Master key, 64 hexadecimal digits; wraps every listener's key. Made in the data folder when absent.
+    #[arg(long, env = "SEGUE_MASTER_KEY", hide_env_values = true, value_name = "HEX", global = true)]
+    pub(crate) master_key: Option<String>,
+    /// File that holds the master key.
+    #[arg(long, env = "SEGUE_MASTER_KEY_FILE", value_name = "FILE", global = true)]
+    pub(crate) master_key_file: Option<PathBuf>,
+    /// How tools print.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) format: Format,
+    /// How log lines look.
+    #[arg(long, env = "SEGUE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Settings of a serving process.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Serving {
+    /// Address and port of the HTTP interface; port 0 takes a free one.
+    #[arg(long, env = "SEGUE_LISTEN", default_value = "127.0.0.1:5000", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// `off` disables the throttling of sign-ins and registrations. For load tests only.
+    #[arg(long, env = "SEGUE_THROTTLE", value_enum, default_value_t)]
+    pub(crate) throttle: Switch,
+    /// How long running requests may take to finish at shutdown.
+    #[arg(long, env = "SEGUE_DRAIN_TIMEOUT_S", default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) drain_timeout_s: u64,
+}
+
+/// How a tool prints its result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for a person.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A sentence and its fields.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A setting that is on unless it is turned off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// The default.
+    #[default]
+    On,
+    /// Explicitly disabled.
+    Off,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves everything in this process.
+    Serve(Serving),
+    /// Creates accounts and grants roles.
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
+    /// Replays the history and compares it with what is live.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Imports, generates and lists catalogues.
+    #[command(subcommand)]
+    Catalogue(CatalogueCommand),
+    /// Lists, retries and skips events that a consumer set aside.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Walks through the whole story on a temporary folder and prints it.
+    Demo,
+    /// Trains, publishes and lists base models.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Shows and rebuilds the views.
+    #[command(subcommand)]
+    Projections(ProjectionsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsCommand {
+    /// Creates an account; the password is the first line of standard input.
+    Create {
+        /// The user name, 3 to 64 characters.
+        name: String,
+        /// What the account may do.
+        #[arg(long, default_value = "listener")]
+        role: RoleArgument,
+    },
+    /// Grants a role to an account.
+    Grant {
+        /// The user name.
+        name: String,
+        /// What the account may do from now on.
+        role: RoleArgument,
+    },
+}
+
+/// A role as the command line spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArgument {
+    /// Rates and asks for playlists.
+    Listener,
+    /// Reads the history.
+    Auditor,
+    /// Runs the service.
+    Operator,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Folds the log again and compares every view and every playlist with the live ones.
+    Replay,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogueCommand {
+    /// Imports a CSV file, plain or gzip; all lines or none.
+    Import {
+        /// The file, as `tracks.csv` or `tracks.csv.gz`.
+        file: PathBuf,
+        /// Leaves out the lines that cannot be read instead of refusing the file.
+        #[arg(long)]
+        skip_rejected: bool,
+        /// Reads and reports, and changes nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Makes a plausible demo catalogue: the same for the same count and seed.
+    Generate {
+        /// How many tracks, 1 to 1,000,000.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        tracks: u32,
+        /// Seed of the generator.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Writes a CSV file instead of importing.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Lists the versions that were imported.
+    List,
+    /// Shows one version, or one track of the current one.
+    Show {
+        /// Digest of a version (its beginning is enough), or a track's id.
+        what: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Lists the events set aside.
+    List,
+    /// Shows one in full.
+    Show {
+        /// Number in the list.
+        id: i64,
+    },
+    /// Hands it to its consumer again.
+    Retry {
+        /// Number in the list.
+        id: i64,
+    },
+    /// Gives it up, so that later events of its stream go on.
+    Skip {
+        /// Number in the list.
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Fits a base model on likes and dislikes (CSV: listener, track features, rating) and publishes it.
+    Train {
+        /// The ratings; columns `rating` (like or dislike), the features, and optionally `listener`.
+        file: PathBuf,
+        /// Publishes the model, so that later playlists use it.
+        #[arg(long)]
+        publish: bool,
+    },
+    /// Lists the models that were published.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectionsCommand {
+    /// Says how far each projection is.
+    Status,
+    /// Folds the log into a new generation, compares it with the live one and switches.
+    Rebuild {
+        /// Name of a projection; all when absent.
+        projection: Option<String>,
+    },
+}
