@@ -1,1 +1,4 @@
-//! The `command-api` package.
+//! x
+pub mod passwords;
+pub mod problem;
+pub mod throttle;

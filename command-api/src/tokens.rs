@@ -3,8 +3,7 @@
 //! A token means nothing by itself and is looked up by its SHA-256, which is all that is ever stored.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::ids::SessionHash;
-use sha2::{Digest, Sha256};
+use domain::SessionHash;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "segue_";
@@ -46,15 +45,9 @@ impl SessionToken {
 
     /// What is stored in its place.
     #[must_use]
-    pub fn hash_hex(&self) -> String {
-        hex::encode(Sha256::digest(self.0.as_bytes()))
+    pub fn hash(&self) -> SessionHash {
+        SessionHash::of(self.0.as_bytes())
     }
-}
-
-/// The stored form of `token`.
-#[must_use]
-pub fn session_hash(token: &SessionToken) -> Option<SessionHash> {
-    token.hash_hex().parse().ok()
 }
 
 #[cfg(test)]
@@ -65,7 +58,7 @@ mod tests {
     fn a_drawn_token_is_taken_back() {
         let token = SessionToken::draw().unwrap();
         let again = SessionToken::parse(token.expose()).unwrap();
-        assert_eq!(token.hash_hex(), again.hash_hex());
+        assert_eq!(token.hash(), again.hash());
     }
 
     #[test]

@@ -29,7 +29,9 @@ pub mod upcast;
 
 pub use account::{Account, AccountCommand, AccountEvent, AccountRejection, Role, Username};
 pub use base_model::{BaseModel, BaseModelCommand, BaseModelEvent, BaseModelRejection};
-pub use catalogue::{Catalogue, CatalogueCommand, CatalogueEvent, CatalogueRejection, Feature, FeatureSchema, Transform};
+pub use catalogue::{
+    Catalogue, CatalogueCommand, CatalogueEvent, CatalogueRejection, Feature, FeatureSchema, Transform,
+};
 pub use ids::{AccountId, BaseModelId, CatalogueId, Digest, PlaylistId, SessionHash, TrackId};
 pub use listener::{Described, Listener, ListenerCommand, ListenerEvent, ListenerRejection, Rating};
 pub use playlist::{

@@ -95,7 +95,9 @@ pub const EVENT_TYPES: &[(&str, u16)] = &[
 
 /// True when events of this type are about a person, so that their payload is sealed.
 pub fn is_personal(event_type: &str) -> bool {
-    ["account.", "listener.", "playlist."].iter().any(|prefix| event_type.starts_with(prefix))
+    ["account.", "listener.", "playlist."]
+        .iter()
+        .any(|prefix| event_type.starts_with(prefix))
 }
 
 /// The stored form of `event`; the same as [`StoredEvent::encode`].
@@ -130,12 +132,17 @@ pub fn upcast(
     schema_version: u16,
     payload: Value,
 ) -> Result<Vec<(String, u16, Value)>, DecodeError> {
-    Upcasters::default().upcast(event_type, schema_version, payload).map_err(named)
+    Upcasters::default()
+        .upcast(event_type, schema_version, payload)
+        .map_err(named)
 }
 
 fn named(error: UpcastError) -> DecodeError {
     match error {
-        UpcastError::NoStep { event_type, schema_version } => unknown(&event_type, schema_version),
+        UpcastError::NoStep {
+            event_type,
+            schema_version,
+        } => unknown(&event_type, schema_version),
         other => DecodeError::Upcast(other),
     }
 }
@@ -161,13 +168,20 @@ fn decode_upcast(event_type: &str, version: u16, payload: &Value) -> Result<Even
 fn unknown(event_type: &str, schema_version: u16) -> DecodeError {
     let event_type = event_type.to_owned();
     match EVENT_TYPES.binary_search_by_key(&event_type.as_str(), |(name, _)| name) {
-        Ok(_) => DecodeError::UnknownVersion { event_type, schema_version },
+        Ok(_) => DecodeError::UnknownVersion {
+            event_type,
+            schema_version,
+        },
         Err(_) => DecodeError::UnknownType { event_type },
     }
 }
 
 /// Reads a stored event as one of the aggregate `E`.
-pub(crate) fn decode_as<E>(event_type: &str, schema_version: u16, payload: &[u8]) -> Result<Vec<E>, DecodeError>
+pub(crate) fn decode_as<E>(
+    event_type: &str,
+    schema_version: u16,
+    payload: &[u8],
+) -> Result<Vec<E>, DecodeError>
 where
     E: StoredEvent + TryFrom<Event>,
 {
@@ -176,7 +190,11 @@ where
     }
     decode(event_type, schema_version, payload)?
         .into_iter()
-        .map(|event| E::try_from(event).map_err(|_| DecodeError::Foreign { event_type: event_type.to_owned() }))
+        .map(|event| {
+            E::try_from(event).map_err(|_| DecodeError::Foreign {
+                event_type: event_type.to_owned(),
+            })
+        })
         .collect()
 }
 
@@ -186,8 +204,10 @@ pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
 }
 
 pub(crate) fn from_json<T: DeserializeOwned>(event_type: &str, payload: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(payload)
-        .map_err(|source| DecodeError::Malformed { event_type: event_type.to_owned(), source })
+    serde_json::from_slice(payload).map_err(|source| DecodeError::Malformed {
+        event_type: event_type.to_owned(),
+        source,
+    })
 }
 
 macro_rules! event_of {

@@ -23,7 +23,11 @@ pub trait StoredEvent: Sized {
     fn decode(event_type: &str, schema_version: u16, payload: &[u8]) -> Result<Vec<Self>, DecodeError>;
 
     /// Reads today's shape straight into the struct. `None`: not one of these types in today's version.
-    fn decode_current(event_type: &str, schema_version: u16, payload: &[u8]) -> Option<Result<Self, DecodeError>>;
+    fn decode_current(
+        event_type: &str,
+        schema_version: u16,
+        payload: &[u8],
+    ) -> Option<Result<Self, DecodeError>>;
 }
 
 /// Declares an aggregate's events: `"stored.name" version Variant(Payload)`, sorted by stored name.

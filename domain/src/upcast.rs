@@ -75,18 +75,32 @@ impl Upcasters {
     ///
     /// # Errors
     /// See [`UpcastError`].
-    pub fn upcast(&self, event_type: &str, schema_version: u16, payload: Value) -> Result<Vec<Shape>, UpcastError> {
+    pub fn upcast(
+        &self,
+        event_type: &str,
+        schema_version: u16,
+        payload: Value,
+    ) -> Result<Vec<Shape>, UpcastError> {
         let mut ready = Vec::new();
         let mut waiting = vec![(event_type.to_owned(), schema_version, payload)];
         for _ in 0..Self::STEPS_MAX {
-            let Some((name, version, payload)) = waiting.pop() else { return Ok(ready) };
+            let Some((name, version, payload)) = waiting.pop() else {
+                return Ok(ready);
+            };
             match self.steps.get(&(name.clone(), version)) {
                 Some(step) => waiting.extend(run(*step, name, version, payload)?.into_iter().rev()),
                 None if self.is_current(&name, version) => ready.push((name, version, payload)),
-                None => return Err(UpcastError::NoStep { event_type: name, schema_version: version }),
+                None => {
+                    return Err(UpcastError::NoStep {
+                        event_type: name,
+                        schema_version: version,
+                    });
+                }
             }
         }
-        Err(UpcastError::Endless { event_type: event_type.to_owned() })
+        Err(UpcastError::Endless {
+            event_type: event_type.to_owned(),
+        })
     }
 
     fn is_current(&self, event_type: &str, version: u16) -> bool {
@@ -94,6 +108,15 @@ impl Upcasters {
     }
 }
 
-fn run(step: Step, event_type: String, schema_version: u16, payload: Value) -> Result<Vec<Shape>, UpcastError> {
-    step(payload).map_err(|reason| UpcastError::Refused { event_type, schema_version, reason })
+fn run(
+    step: Step,
+    event_type: String,
+    schema_version: u16,
+    payload: Value,
+) -> Result<Vec<Shape>, UpcastError> {
+    step(payload).map_err(|reason| UpcastError::Refused {
+        event_type,
+        schema_version,
+        reason,
+    })
 }

@@ -5,8 +5,8 @@ use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountCommand, AccountEvent, AccountRejection, AllSignedOut, Erased, PasswordChangeReason, PasswordChanged,
-    Registered, Role, RoleGranted, SignedIn, SignedOut,
+    AccountCommand, AccountEvent, AccountRejection, AllSignedOut, Erased, PasswordChangeReason,
+    PasswordChanged, Registered, Role, RoleGranted, SignedIn, SignedOut,
 };
 use crate::{AccountId, SessionHash};
 
@@ -99,7 +99,12 @@ impl Account {
         use AccountCommand as C;
         self.check_open(matches!(command, C::Register { .. }))?;
         Ok(match command {
-            C::Register { account, username, password_hash, at } => Some(
+            C::Register {
+                account,
+                username,
+                password_hash,
+                at,
+            } => Some(
                 Registered {
                     account,
                     username: username.as_str().to_owned(),
@@ -109,16 +114,32 @@ impl Account {
                 }
                 .into(),
             ),
-            C::SignIn { session, at, idle_ttl_s, expires_at } => {
-                let started = SignedIn { session, signed_in_at: at, idle_ttl_s, expires_at };
+            C::SignIn {
+                session,
+                at,
+                idle_ttl_s,
+                expires_at,
+            } => {
+                let started = SignedIn {
+                    session,
+                    signed_in_at: at,
+                    idle_ttl_s,
+                    expires_at,
+                };
                 Some(self.check_session(started)?.into())
             }
             C::SignOut { session } => self.session(&session).map(|_| SignedOut { session }.into()),
             C::SignOutEverywhere => (!self.sessions.is_empty()).then(|| AllSignedOut {}.into()),
-            C::ChangePassword { password_hash, at, keep } => Some(changed(password_hash, at, keep)),
-            C::RehashPassword { replaces, password_hash, at } => {
-                (replaces == self.password_hash).then(|| rehashed(password_hash, at))
-            }
+            C::ChangePassword {
+                password_hash,
+                at,
+                keep,
+            } => Some(changed(password_hash, at, keep)),
+            C::RehashPassword {
+                replaces,
+                password_hash,
+                at,
+            } => (replaces == self.password_hash).then(|| rehashed(password_hash, at)),
             C::GrantRole { role, granted_by } => {
                 (role != self.role).then(|| RoleGranted { role, granted_by }.into())
             }
@@ -146,12 +167,22 @@ impl Account {
     }
 
     fn start_session(&mut self, started: SignedIn) {
-        let SignedIn { session, signed_in_at, idle_ttl_s, expires_at } = started;
+        let SignedIn {
+            session,
+            signed_in_at,
+            idle_ttl_s,
+            expires_at,
+        } = started;
         self.sessions.retain(|live| live.session != session);
         if self.sessions.len() >= SESSIONS_MAX {
             self.sessions.remove(0);
         }
-        self.sessions.push(LiveSession { session, signed_in_at, idle_ttl_s, expires_at });
+        self.sessions.push(LiveSession {
+            session,
+            signed_in_at,
+            idle_ttl_s,
+            expires_at,
+        });
     }
 
     fn take_password(&mut self, event: PasswordChanged) {
@@ -162,16 +193,32 @@ impl Account {
     }
 
     fn forget(&mut self) {
-        *self = Self { account: self.account, erased: true, ..Self::default() };
+        *self = Self {
+            account: self.account,
+            erased: true,
+            ..Self::default()
+        };
     }
 }
 
 fn changed(password_hash: String, at: DateTime<Utc>, keep: Option<SessionHash>) -> AccountEvent {
-    PasswordChanged { password_hash, changed_at: at, reason: PasswordChangeReason::Changed, keep }.into()
+    PasswordChanged {
+        password_hash,
+        changed_at: at,
+        reason: PasswordChangeReason::Changed,
+        keep,
+    }
+    .into()
 }
 
 fn rehashed(password_hash: String, at: DateTime<Utc>) -> AccountEvent {
-    PasswordChanged { password_hash, changed_at: at, reason: PasswordChangeReason::Rehashed, keep: None }.into()
+    PasswordChanged {
+        password_hash,
+        changed_at: at,
+        reason: PasswordChangeReason::Rehashed,
+        keep: None,
+    }
+    .into()
 }
 
 impl Aggregate for Account {
@@ -181,7 +228,12 @@ impl Aggregate for Account {
     type Error = AccountRejection;
     type Services = ();
 
-    async fn handle(&mut self, command: AccountCommand, (): &(), sink: &EventSink<Self>) -> Result<(), AccountRejection> {
+    async fn handle(
+        &mut self,
+        command: AccountCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), AccountRejection> {
         if let Some(event) = self.decide(command)? {
             sink.write(event, self).await;
         }

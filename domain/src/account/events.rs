@@ -66,7 +66,10 @@ pub struct InvalidRole;
 impl std::str::FromStr for Role {
     type Err = InvalidRole;
     fn from_str(text: &str) -> Result<Self, InvalidRole> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(InvalidRole)
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(InvalidRole)
     }
 }
 

@@ -11,8 +11,8 @@ mod username;
 pub use aggregate::{Account, LiveSession, SESSIONS_MAX};
 pub use commands::AccountCommand;
 pub use events::{
-    AccountEvent, AllSignedOut, Erased, InvalidRole, PasswordChangeReason, PasswordChanged, Registered, Role, RoleGranted, SignedIn,
-    SignedOut,
+    AccountEvent, AllSignedOut, Erased, InvalidRole, PasswordChangeReason, PasswordChanged, Registered, Role,
+    RoleGranted, SignedIn, SignedOut,
 };
 pub use rejections::AccountRejection;
 pub use username::{InvalidUsername, Username};

@@ -23,14 +23,31 @@ impl BaseModel {
     /// # Errors
     /// [`BaseModelRejection`]: nothing follows.
     pub fn decide(&self, command: BaseModelCommand) -> Result<Option<BaseModelEvent>, BaseModelRejection> {
-        let BaseModelCommand::Publish { model, schema, kind, trained_on, blob, at } = command;
+        let BaseModelCommand::Publish {
+            model,
+            schema,
+            kind,
+            trained_on,
+            blob,
+            at,
+        } = command;
         if self.current == Some(model) {
             return Ok(None);
         }
         if kind.trim().is_empty() || trained_on.trim().is_empty() {
             return Err(BaseModelRejection::Unexplained);
         }
-        Ok(Some(Published { model, schema, kind, trained_on, blob, published_at: at }.into()))
+        Ok(Some(
+            Published {
+                model,
+                schema,
+                kind,
+                trained_on,
+                blob,
+                published_at: at,
+            }
+            .into(),
+        ))
     }
 }
 

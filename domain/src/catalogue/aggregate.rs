@@ -29,7 +29,14 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueRejection`]: nothing follows.
     pub fn decide(&self, command: CatalogueCommand) -> Result<Option<CatalogueEvent>, CatalogueRejection> {
-        let CatalogueCommand::Import { version, tracks, schema, blob, source, at } = command;
+        let CatalogueCommand::Import {
+            version,
+            tracks,
+            schema,
+            blob,
+            source,
+            at,
+        } = command;
         if self.version == Some(version) {
             return Ok(None);
         }
@@ -37,7 +44,17 @@ impl Catalogue {
             return Err(CatalogueRejection::Empty);
         }
         self.check_schema(&schema)?;
-        Ok(Some(Imported { version, tracks, schema, blob, source, imported_at: at }.into()))
+        Ok(Some(
+            Imported {
+                version,
+                tracks,
+                schema,
+                blob,
+                source,
+                imported_at: at,
+            }
+            .into(),
+        ))
     }
 
     fn check_schema(&self, schema: &FeatureSchema) -> Result<(), CatalogueRejection> {

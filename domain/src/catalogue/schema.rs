@@ -61,13 +61,19 @@ impl FeatureSchema {
     pub fn is_usable(&self) -> bool {
         !self.features.is_empty()
             && self.features.iter().all(Feature::is_usable)
-            && self.names().enumerate().all(|(index, name)| self.index_of(name) == Some(index))
+            && self
+                .names()
+                .enumerate()
+                .all(|(index, name)| self.index_of(name) == Some(index))
     }
 }
 
 impl Feature {
     fn is_usable(&self) -> bool {
         let is_positive = |number: f64| number.is_finite() && number > 0.0;
-        !self.name.is_empty() && self.mean.is_finite() && is_positive(self.deviation) && is_positive(self.clip)
+        !self.name.is_empty()
+            && self.mean.is_finite()
+            && is_positive(self.deviation)
+            && is_positive(self.clip)
     }
 }

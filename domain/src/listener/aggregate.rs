@@ -6,8 +6,8 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, ListenerCommand, ListenerEvent, ListenerRejection, NewRating, Rating, RatingRetracted, TrackPlayed,
-    TrackRated,
+    Described, ListenerCommand, ListenerEvent, ListenerRejection, NewRating, Rating, RatingRetracted,
+    TrackPlayed, TrackRated,
 };
 use crate::TrackId;
 
@@ -94,14 +94,35 @@ impl Aggregate for Listener {
             }
             ListenerCommand::Retract { track, at } => {
                 if self.ratings.contains_key(&track) {
-                    sink.write(RatingRetracted { track, retracted_at: at }.into(), self).await;
+                    sink.write(
+                        RatingRetracted {
+                            track,
+                            retracted_at: at,
+                        }
+                        .into(),
+                        self,
+                    )
+                    .await;
                 }
             }
-            ListenerCommand::Play { track, at, duration_played_ms } => {
+            ListenerCommand::Play {
+                track,
+                at,
+                duration_played_ms,
+            } => {
                 if duration_played_ms > DURATION_PLAYED_MS_MAX {
                     return Err(ListenerRejection::ImplausibleDuration);
                 }
-                sink.write(TrackPlayed { track, played_at: at, duration_played_ms }.into(), self).await;
+                sink.write(
+                    TrackPlayed {
+                        track,
+                        played_at: at,
+                        duration_played_ms,
+                    }
+                    .into(),
+                    self,
+                )
+                .await;
             }
         }
         Ok(())
@@ -109,8 +130,20 @@ impl Aggregate for Listener {
 
     fn apply(&mut self, event: ListenerEvent) {
         match event {
-            ListenerEvent::TrackRated(TrackRated { track, rating, rated_at, described }) => {
-                self.ratings.insert_mut(track, Held { rating, rated_at, described });
+            ListenerEvent::TrackRated(TrackRated {
+                track,
+                rating,
+                rated_at,
+                described,
+            }) => {
+                self.ratings.insert_mut(
+                    track,
+                    Held {
+                        rating,
+                        rated_at,
+                        described,
+                    },
+                );
             }
             ListenerEvent::RatingRetracted(event) => {
                 self.ratings.remove_mut(&event.track);
@@ -121,8 +154,18 @@ impl Aggregate for Listener {
 }
 
 fn rated(new: NewRating, at: DateTime<Utc>) -> ListenerEvent {
-    let NewRating { track, rating, described } = new;
-    TrackRated { track, rating, rated_at: at, described }.into()
+    let NewRating {
+        track,
+        rating,
+        described,
+    } = new;
+    TrackRated {
+        track,
+        rating,
+        rated_at: at,
+        described,
+    }
+    .into()
 }
 
 fn check_batch(ratings: &[NewRating]) -> Result<(), ListenerRejection> {

@@ -5,7 +5,9 @@ use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
 use super::request::check_name;
-use super::{Failed, Generated, PlaylistCommand, PlaylistEvent, PlaylistRejection, PlaylistRequest, Requested};
+use super::{
+    Failed, Generated, PlaylistCommand, PlaylistEvent, PlaylistRejection, PlaylistRequest, Requested,
+};
 use crate::{AccountId, PlaylistId};
 
 /// A playlist, folded from its events. It keeps what the rules need; the tracks stand in the event.
@@ -54,9 +56,13 @@ impl Playlist {
     /// [`PlaylistRejection`]: nothing follows.
     pub fn decide(&self, command: PlaylistCommand) -> Result<PlaylistEvent, PlaylistRejection> {
         match command {
-            PlaylistCommand::Request { playlist, owner, name, request, at } => {
-                self.request(playlist, owner, name, *request, at)
-            }
+            PlaylistCommand::Request {
+                playlist,
+                owner,
+                name,
+                request,
+                at,
+            } => self.request(playlist, owner, name, *request, at),
             PlaylistCommand::RecordGeneration(generated) => {
                 let asked = self.open_request()?;
                 check_answer(asked, &generated)?;
@@ -64,7 +70,12 @@ impl Playlist {
             }
             PlaylistCommand::RecordFailure { reason, detail, at } => {
                 self.open_request()?;
-                Ok(Failed { reason, detail, failed_at: at }.into())
+                Ok(Failed {
+                    reason,
+                    detail,
+                    failed_at: at,
+                }
+                .into())
             }
         }
     }
@@ -85,7 +96,14 @@ impl Playlist {
         if !errors.is_empty() {
             return Err(PlaylistRejection::InvalidRequest(errors));
         }
-        Ok(Requested { playlist, owner, name, request, requested_at }.into())
+        Ok(Requested {
+            playlist,
+            owner,
+            name,
+            request,
+            requested_at,
+        }
+        .into())
     }
 
     fn open_request(&self) -> Result<&Asked, PlaylistRejection> {
@@ -102,7 +120,11 @@ fn check_answer(asked: &Asked, generated: &Generated) -> Result<(), PlaylistReje
         && generated.requested == asked.limit
         && generated.returned as usize == generated.tracks.len()
         && generated.returned <= asked.limit;
-    if fits { Ok(()) } else { Err(PlaylistRejection::ForeignAnswer) }
+    if fits {
+        Ok(())
+    } else {
+        Err(PlaylistRejection::ForeignAnswer)
+    }
 }
 
 impl Aggregate for Playlist {
@@ -125,9 +147,21 @@ impl Aggregate for Playlist {
     fn apply(&mut self, event: PlaylistEvent) {
         match event {
             PlaylistEvent::Requested(event) => {
-                let Requested { playlist, owner, request, .. } = event;
-                let PlaylistRequest { limit, random_seed, .. } = request;
-                self.requested = Some(Asked { playlist, owner, limit, random_seed });
+                let Requested {
+                    playlist,
+                    owner,
+                    request,
+                    ..
+                } = event;
+                let PlaylistRequest {
+                    limit, random_seed, ..
+                } = request;
+                self.requested = Some(Asked {
+                    playlist,
+                    owner,
+                    limit,
+                    random_seed,
+                });
             }
             PlaylistEvent::Generated(_) => self.answer = Some(Answer::Generated),
             PlaylistEvent::Failed(_) => self.answer = Some(Answer::Failed),

@@ -67,7 +67,10 @@ pub struct FieldError {
 
 impl FieldError {
     fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into() }
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -123,10 +126,19 @@ impl PlaylistRequest {
         if !(1..=Self::LIMIT_MAX).contains(&self.limit) {
             errors.push(FieldError::new("limit", format!("is 1 to {}", Self::LIMIT_MAX)));
         }
-        if self.max_per_artist.is_some_and(|n| !(1..=Self::LIMIT_MAX).contains(&n)) {
-            errors.push(FieldError::new("max_per_artist", format!("is 1 to {}", Self::LIMIT_MAX)));
+        if self
+            .max_per_artist
+            .is_some_and(|n| !(1..=Self::LIMIT_MAX).contains(&n))
+        {
+            errors.push(FieldError::new(
+                "max_per_artist",
+                format!("is 1 to {}", Self::LIMIT_MAX),
+            ));
         }
-        if self.not_heard_since_days.is_some_and(|n| n > Self::NOT_HEARD_SINCE_DAYS_MAX) {
+        if self
+            .not_heard_since_days
+            .is_some_and(|n| n > Self::NOT_HEARD_SINCE_DAYS_MAX)
+        {
             let problem = format!("is at most {}", Self::NOT_HEARD_SINCE_DAYS_MAX);
             errors.push(FieldError::new("not_heard_since_days", problem));
         }
@@ -138,14 +150,21 @@ impl PlaylistRequest {
     fn check_seeds(&self, errors: &mut Vec<FieldError>) {
         let tracks = self.seed_tracks.iter().map(|track| track.as_str());
         check_names("seed_tracks", tracks, errors);
-        check_names("seed_artists", self.seed_artists.iter().map(String::as_str), errors);
+        check_names(
+            "seed_artists",
+            self.seed_artists.iter().map(String::as_str),
+            errors,
+        );
         check_names("seed_genres", self.seed_genres.iter().map(String::as_str), errors);
     }
 
     fn check_ranges(&self, errors: &mut Vec<FieldError>) {
         for (name, minimum) in &self.minimums {
             if self.maximums.get(name).is_some_and(|maximum| minimum > maximum) {
-                errors.push(FieldError::new(format!("minimums.{name}"), "is not above the maximum"));
+                errors.push(FieldError::new(
+                    format!("minimums.{name}"),
+                    "is not above the maximum",
+                ));
             }
         }
     }
@@ -153,18 +172,27 @@ impl PlaylistRequest {
 
 fn check_names<'a>(field: &str, names: impl ExactSizeIterator<Item = &'a str>, errors: &mut Vec<FieldError>) {
     if names.len() > PlaylistRequest::SEEDS_MAX {
-        errors.push(FieldError::new(field, format!("has at most {}", PlaylistRequest::SEEDS_MAX)));
+        errors.push(FieldError::new(
+            field,
+            format!("has at most {}", PlaylistRequest::SEEDS_MAX),
+        ));
     }
     for (index, name) in names.enumerate() {
         if !is_name(name) {
-            errors.push(FieldError::new(format!("{field}.{index}"), "is a name of 1 to 200 characters"));
+            errors.push(FieldError::new(
+                format!("{field}.{index}"),
+                "is a name of 1 to 200 characters",
+            ));
         }
     }
 }
 
 fn check_numbers(field: &str, numbers: &BTreeMap<String, f64>, errors: &mut Vec<FieldError>) {
     if numbers.len() > PlaylistRequest::BOUNDS_MAX {
-        errors.push(FieldError::new(field, format!("has at most {}", PlaylistRequest::BOUNDS_MAX)));
+        errors.push(FieldError::new(
+            field,
+            format!("has at most {}", PlaylistRequest::BOUNDS_MAX),
+        ));
     }
     for (name, number) in numbers {
         if !is_name(name) {
@@ -183,5 +211,6 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 pub(super) fn check_name(name: Option<&str>) -> Option<FieldError> {
-    name.is_some_and(|name| !is_name(name)).then(|| FieldError::new("name", "has 1 to 200 characters"))
+    name.is_some_and(|name| !is_name(name))
+        .then(|| FieldError::new("name", "has 1 to 200 characters"))
 }

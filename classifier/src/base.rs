@@ -1,0 +1,325 @@
+//! The base model: what is believed of a listener who has rated nothing, and how soon ratings outweigh it.
+//!
+//! An artifact is one canonical JSON object, named by the SHA-256 of its bytes. The neutral one believes that liked
+//! and disliked tracks are alike: it was fitted to nothing. [`BaseModel::fit`] learns a prior from listeners' ratings.
+
+use domain::{Described, Digest, FeatureSchema, Rating};
+use linfa::dataset::DatasetBase;
+use linfa::traits::Fit;
+use linfa_bayes::GaussianNb;
+use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+
+use crate::schema::FIXED_POINT;
+
+/// The artifact's shape.
+pub const FORMAT: u32 = 1;
+/// Pseudo-ratings behind each prior mean when nothing was measured.
+const NEUTRAL_KAPPA: f64 = 5.0;
+/// Pseudo-ratings behind each prior variance.
+const NU: f64 = 30.0;
+/// A measured strength is held within these: below, one rating would carry a model; above, none would.
+const KAPPA_MIN: f64 = 0.5;
+const KAPPA_MAX: f64 = 50.0;
+const VARIANCE_MIN: f64 = 1e-3;
+
+/// The prior of every listener's model, under one feature schema.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseModel {
+    /// The shape of this artifact: [`FORMAT`].
+    pub format: u32,
+    /// The digest of the feature schema.
+    pub schema: Digest,
+    /// `neutral`, or `hierarchical_naive_bayes` when it was fitted.
+    pub kind: String,
+    /// What it was fitted to, in words.
+    pub trained_on: String,
+    /// What liked tracks are like.
+    pub like: ClassPrior,
+    /// What disliked tracks are like.
+    pub dislike: ClassPrior,
+    /// Pseudo-ratings behind each variance; above 2.
+    pub nu: f64,
+    /// Pseudo-likes behind the share of likes.
+    pub prior_likes: f64,
+    /// Pseudo-dislikes behind the share of likes.
+    pub prior_dislikes: f64,
+    /// Pseudo-ratings of each kind behind an artist's log-odds.
+    pub artist_prior: f64,
+}
+
+/// The prior of one class: Normal - scaled inverse chi-squared, one per feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassPrior {
+    /// The mean of each feature, in deviations from the catalogue's mean.
+    pub mean: Vec<f64>,
+    /// The variance of each feature within one listener's ratings.
+    pub variance: Vec<f64>,
+    /// Pseudo-ratings behind each mean.
+    pub kappa: Vec<f64>,
+}
+
+/// Why a base model could not be read. Nothing was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseModelError {
+    /// The bytes are no base model's JSON.
+    #[error("the base model cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// A number in it cannot be computed with.
+    #[error("the base model's {0} cannot be used")]
+    Unusable(&'static str),
+}
+
+/// Why no base model could be fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// Each class needs two ratings by at least one listener.
+    #[error("there are too few {0}s to fit a base model: a listener with at least two is needed")]
+    TooFew(&'static str),
+    /// A description belongs to another schema.
+    #[error("a rating was described under schema {0}, not the one to fit")]
+    OtherSchema(Digest),
+    /// linfa refused the data.
+    #[error("the pooled fit failed")]
+    Pooled(#[source] linfa_bayes::NaiveBayesError),
+    /// linfa's result has not the expected shape.
+    #[error("the pooled fit could not be read")]
+    Shape(#[source] serde_json::Error),
+}
+
+impl BaseModel {
+    /// The prior that believes nothing: both classes look like the catalogue.
+    #[must_use]
+    pub fn neutral(schema: &FeatureSchema) -> Self {
+        let features = schema.features.len();
+        let class = ClassPrior {
+            mean: vec![0.0; features],
+            variance: vec![1.0; features],
+            kappa: vec![NEUTRAL_KAPPA; features],
+        };
+        Self::of(schema.digest(), "neutral", "nothing", class.clone(), class)
+    }
+
+    fn of(schema: Digest, kind: &str, trained_on: &str, like: ClassPrior, dislike: ClassPrior) -> Self {
+        Self {
+            format: FORMAT,
+            schema,
+            kind: kind.to_owned(),
+            trained_on: trained_on.to_owned(),
+            like,
+            dislike,
+            nu: NU,
+            prior_likes: 1.0,
+            prior_dislikes: 1.0,
+            artist_prior: 0.5,
+        }
+    }
+
+    /// Fits the prior to ratings, grouped by listener.
+    ///
+    /// Pooled means are linfa's Gaussian naive Bayes; each variance is the mean variance *within* a listener, and each
+    /// mean's strength is that variance over the variance *between* listeners' means (empirical Bayes by the method of
+    /// moments). So a feature on which listeners differ is learned from few ratings.
+    ///
+    /// # Errors
+    /// [`FitError`]; nothing is kept. The order of listeners and ratings may change the last bits of the result.
+    pub fn fit(
+        schema: &FeatureSchema,
+        trained_on: &str,
+        listeners: &[Vec<(Described, Rating)>],
+    ) -> Result<Self, FitError> {
+        let digest = schema.digest();
+        let features = schema.features.len();
+        let rows = Rows::collect(digest, features, listeners)?;
+        let pooled = rows.pooled()?;
+        let like = rows.prior(Rating::Like, pooled.mean(true))?;
+        let dislike = rows.prior(Rating::Dislike, pooled.mean(false))?;
+        Ok(Self::of(digest, "hierarchical_naive_bayes", trained_on, like, dislike))
+    }
+
+    /// The artifact: one JSON object, its fields in a fixed order.
+    ///
+    /// # Panics
+    /// Never: every field has a JSON form.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("numbers and texts have a JSON form")
+    }
+
+    /// Reads an artifact and checks every number in it.
+    ///
+    /// # Errors
+    /// [`BaseModelError`] when the bytes are none, or would give scores that are no numbers.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BaseModelError> {
+        let model: Self = serde_json::from_slice(bytes).map_err(BaseModelError::Unreadable)?;
+        model.check()?;
+        Ok(model)
+    }
+
+    /// The artifact's name: the SHA-256 of its bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(self.to_bytes())
+    }
+
+    /// How many features it has.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.like.mean.len()
+    }
+
+    fn check(&self) -> Result<(), BaseModelError> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let rules = [
+            (self.format == FORMAT, "format"),
+            (self.like.is_usable(self.features()), "prior of likes"),
+            (self.dislike.is_usable(self.features()), "prior of dislikes"),
+            (self.nu.is_finite() && self.nu > 2.0, "nu"),
+            (positive(self.prior_likes) && positive(self.prior_dislikes), "share of likes"),
+            (positive(self.artist_prior), "artist prior"),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, what)) => Err(BaseModelError::Unusable(what)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ClassPrior {
+    fn is_usable(&self, features: usize) -> bool {
+        let usable = |numbers: &[f64], least: f64| {
+            numbers.len() == features && numbers.iter().all(|x| x.is_finite() && *x >= least && *x <= 1e6)
+        };
+        usable(&self.mean, -1e6) && usable(&self.variance, 1e-6) && usable(&self.kappa, 1e-6)
+    }
+}
+
+/// Ratings as standardised numbers: per listener, what they liked and disliked.
+struct Rows {
+    features: usize,
+    listeners: Vec<[Vec<Vec<f64>>; 2]>,
+}
+
+impl Rows {
+    fn collect(
+        schema: Digest,
+        features: usize,
+        listeners: &[Vec<(Described, Rating)>],
+    ) -> Result<Self, FitError> {
+        let mut rows = Vec::with_capacity(listeners.len());
+        for ratings in listeners {
+            let mut classes = [Vec::new(), Vec::new()];
+            for (described, rating) in ratings {
+                if described.schema != schema || described.z.len() != features {
+                    return Err(FitError::OtherSchema(described.schema));
+                }
+                let z = described.z.iter().map(|&z| f64::from(z) / FIXED_POINT).collect();
+                classes[class(*rating)].push(z);
+            }
+            rows.push(classes);
+        }
+        Ok(Self { features, listeners: rows })
+    }
+
+    fn of_class(&self, rating: Rating) -> impl Iterator<Item = &Vec<Vec<f64>>> {
+        self.listeners.iter().map(move |classes| &classes[class(rating)])
+    }
+
+    fn pooled(&self) -> Result<Pooled, FitError> {
+        let mut values = Vec::new();
+        let mut labels = Vec::new();
+        for rating in [Rating::Like, Rating::Dislike] {
+            for row in self.of_class(rating).flatten() {
+                values.extend_from_slice(row);
+                labels.push(rating == Rating::Like);
+            }
+        }
+        for (wanted, name) in [(true, "like"), (false, "dislike")] {
+            if labels.iter().filter(|&&label| label == wanted).count() < 2 {
+                return Err(FitError::TooFew(name));
+            }
+        }
+        let rows = Array2::from_shape_vec((labels.len(), self.features), values).expect("every row has every feature");
+        let dataset = DatasetBase::new(rows, Array1::from(labels));
+        let fitted = GaussianNb::params().fit(&dataset).map_err(FitError::Pooled)?;
+        Pooled::read(&fitted).map_err(FitError::Shape)
+    }
+
+    fn prior(&self, rating: Rating, mean: Vec<f64>) -> Result<ClassPrior, FitError> {
+        let mut prior = ClassPrior { mean, variance: Vec::new(), kappa: Vec::new() };
+        for feature in 0..self.features {
+            let columns = self.of_class(rating).map(|rows| rows.iter().map(|row| row[feature]).collect::<Vec<_>>());
+            let name = if rating == Rating::Like { "like" } else { "dislike" };
+            let (variance, kappa) = strength(columns, prior.mean[feature]).ok_or(FitError::TooFew(name))?;
+            prior.variance.push(variance);
+            prior.kappa.push(kappa);
+        }
+        Ok(prior)
+    }
+}
+
+fn class(rating: Rating) -> usize {
+    usize::from(rating == Rating::Dislike)
+}
+
+/// The variance within listeners, and the strength of the prior mean: within over between. Listeners with fewer than
+/// two ratings say nothing of either. `None` without any listener.
+fn strength(columns: impl Iterator<Item = Vec<f64>>, pooled_mean: f64) -> Option<(f64, f64)> {
+    let (mut squares, mut freedom, mut between, mut inverse, mut groups) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for column in columns.filter(|column| column.len() >= 2) {
+        let n = column.len() as f64;
+        let mean = column.iter().sum::<f64>() / n;
+        squares += column.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+        freedom += n - 1.0;
+        between += (mean - pooled_mean) * (mean - pooled_mean);
+        inverse += 1.0 / n;
+        groups += 1.0;
+    }
+    if groups == 0.0 {
+        return None;
+    }
+    let within = (squares / freedom).max(VARIANCE_MIN);
+    // E[(mean_u - m)^2] = tau^2 + within / n_u
+    let tau = between / groups - within * inverse / groups;
+    let kappa = if tau > 0.0 { (within / tau).clamp(KAPPA_MIN, KAPPA_MAX) } else { KAPPA_MAX };
+    Some((within, kappa))
+}
+
+/// What linfa keeps private and only its serde form shows.
+#[derive(Deserialize)]
+struct Pooled {
+    class_info: std::collections::BTreeMap<String, PooledClass>,
+}
+
+#[derive(Deserialize)]
+struct PooledClass {
+    theta: Array1<f64>,
+}
+
+impl Pooled {
+    fn read(fitted: &GaussianNb<f64, bool>) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(&serde_json::to_string(fitted)?)
+    }
+
+    fn mean(&self, liked: bool) -> Vec<f64> {
+        self.class_info.get(if liked { "true" } else { "false" }).map(|class| class.theta.to_vec()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strength_is_within_over_between() {
+        // Two listeners, far apart, each with little spread: the prior mean is weak.
+        let weak = strength([vec![2.9, 3.1], vec![-3.1, -2.9]].into_iter(), 0.0).unwrap();
+        assert_eq!(weak.1, KAPPA_MIN);
+        // Two listeners alike, each with much spread: it is strong.
+        let strong = strength([vec![-1.0, 1.0], vec![-1.0, 1.0]].into_iter(), 0.0).unwrap();
+        assert_eq!(strong, (2.0, KAPPA_MAX));
+        assert!(strength([vec![1.0]].into_iter(), 0.0).is_none());
+    }
+}

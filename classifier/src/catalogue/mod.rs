@@ -1,0 +1,342 @@
+//! One version of a catalogue, in memory.
+//!
+//! Tracks stand in the order of their ids, so an index is a place in that order and ties are broken by it. Texts are
+//! interned or kept in arenas; features are columns. A million tracks take about 250 MB.
+//!
+//! What is stored is canonical ([`Catalogue::to_bytes`]): the same tracks in any order of lines give the same bytes,
+//! and the version is their digest. Standardised columns, song ids and look-ups are derived when it is loaded.
+
+mod builder;
+mod bytes;
+pub mod csv;
+mod interned;
+mod search;
+mod songs;
+
+use domain::{Described, Digest, FeatureSchema, TrackId};
+
+pub use builder::{CatalogueBuilder, DuplicateTrack, NewTrack, TooLarge};
+pub use bytes::CatalogueError;
+pub use csv::{CsvError, Imported, RejectedLine, read_csv};
+pub use search::Page;
+
+use crate::schema;
+use crate::strings::Strings;
+use interned::{Groups, Interned};
+
+/// The most tracks of a catalogue: with the bounds on every text it keeps all offsets within 32 bits.
+pub const TRACKS_MAX: usize = 5_000_000;
+/// The most bytes of any one text of a track.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// Stands for "popularity unknown"; known ones are 0 to 100.
+const NO_POPULARITY: u8 = u8::MAX;
+
+/// Every track of one version.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    version: Digest,
+    schema: FeatureSchema,
+    content: Content,
+    derived: Derived,
+}
+
+/// What is stored.
+#[derive(Debug, Clone)]
+struct Content {
+    ids: Strings,
+    names: Strings,
+    /// Names of artists in order, and each track's.
+    artists: Groups,
+    albums: Interned,
+    genres: Interned,
+    release_dates: Interned,
+    licenses: Interned,
+    isrcs: Strings,
+    mbids: Strings,
+    popularity: Vec<u8>,
+    /// One column after another, in the feature's own unit.
+    raw: Vec<f32>,
+}
+
+/// What follows from it.
+#[derive(Debug, Clone)]
+struct Derived {
+    /// `raw`, standardised and clipped.
+    z: Vec<f32>,
+    /// The tracks of each artist.
+    tracks_of_artist: Tracks,
+    /// One number per song: tracks with the same artist and title share it.
+    songs: Vec<u32>,
+    folded_names: Strings,
+    folded_artists: Strings,
+    has_popularity: bool,
+}
+
+/// The tracks of each artist, end to end.
+#[derive(Debug, Clone, Default)]
+struct Tracks {
+    ends: Vec<u32>,
+    members: Vec<u32>,
+}
+
+/// A track, for reading: what a client is told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Track<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// The title.
+    pub name: &'a str,
+    /// The artists, in the order the catalogue gave.
+    pub artists: Vec<&'a str>,
+    /// The album.
+    pub album: Option<&'a str>,
+    /// The release date, as the catalogue wrote it.
+    pub release_date: Option<&'a str>,
+    /// The genre.
+    pub genre: Option<&'a str>,
+    /// The licence.
+    pub license: Option<&'a str>,
+    /// The International Standard Recording Code.
+    pub isrc: Option<&'a str>,
+    /// The MusicBrainz recording id.
+    pub mbid: Option<&'a str>,
+    /// 0 to 100.
+    pub popularity: Option<u8>,
+    /// The length.
+    pub duration_ms: Option<u32>,
+}
+
+impl Catalogue {
+    /// The digest of the canonical bytes.
+    #[must_use]
+    pub fn version(&self) -> Digest {
+        self.version
+    }
+
+    /// The features and their frozen constants.
+    #[must_use]
+    pub fn schema(&self) -> &FeatureSchema {
+        &self.schema
+    }
+
+    /// How many tracks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.content.ids.len()
+    }
+
+    /// True without any track.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The index of a track.
+    #[must_use]
+    pub fn index_of(&self, track: &TrackId) -> Option<u32> {
+        self.content.ids.binary_search(track.as_str()).map(|index| index as u32)
+    }
+
+    /// The id of a track.
+    ///
+    /// # Panics
+    /// Beyond the last track, as do all functions that take an index.
+    #[must_use]
+    pub fn id(&self, index: u32) -> TrackId {
+        TrackId::parse(self.content.ids.get(index as usize)).expect("every id was checked when the catalogue was made")
+    }
+
+    /// A track, for reading.
+    #[must_use]
+    pub fn track(&self, index: u32) -> Track<'_> {
+        let content = &self.content;
+        let at = index as usize;
+        Track {
+            id: content.ids.get(at),
+            name: content.names.get(at),
+            artists: content.artists.texts(at).collect(),
+            album: content.albums.get(at),
+            release_date: content.release_dates.get(at),
+            genre: content.genres.get(at),
+            license: content.licenses.get(at),
+            isrc: non_empty(content.isrcs.get(at)),
+            mbid: non_empty(content.mbids.get(at)),
+            popularity: self.popularity(index),
+            duration_ms: self.raw_named("duration_ms", index).map(|duration| duration as u32),
+        }
+    }
+
+    /// The popularity of a track, 0 to 100.
+    #[must_use]
+    pub fn popularity(&self, index: u32) -> Option<u8> {
+        Some(self.content.popularity[index as usize]).filter(|&popularity| popularity != NO_POPULARITY)
+    }
+
+    /// True when any track has a popularity.
+    #[must_use]
+    pub fn has_popularity(&self) -> bool {
+        self.derived.has_popularity
+    }
+
+    /// The features of a track in their own units, in the schema's order.
+    pub fn raw(&self, index: u32) -> impl Iterator<Item = f32> {
+        (0..self.schema.features.len()).map(move |feature| self.raw_column(feature)[index as usize])
+    }
+
+    /// The standardised features of a track, in the schema's order.
+    pub fn z(&self, index: u32) -> impl Iterator<Item = f32> {
+        (0..self.schema.features.len()).map(move |feature| self.column(feature)[index as usize])
+    }
+
+    /// All standardised columns, one after another, each with a value per track.
+    #[must_use]
+    pub fn columns(&self) -> &[f32] {
+        &self.derived.z
+    }
+
+    /// A track as a rating records it.
+    #[must_use]
+    pub fn describe(&self, index: u32) -> Described {
+        Described {
+            schema: self.schema.digest(),
+            z: self.z(index).map(schema::to_fixed).collect(),
+            artists: self.content.artists.texts(index as usize).map(str::to_owned).collect(),
+        }
+    }
+
+    /// The number of the song that a track is a recording of: equal for the same first artist and title (apart from
+    /// case, punctuation, guests and remasters). Means nothing outside this value.
+    #[must_use]
+    pub fn song(&self, index: u32) -> u32 {
+        self.derived.songs[index as usize]
+    }
+
+    /// Numbers of artists; an index into [`Catalogue::artist_name`].
+    #[must_use]
+    pub fn artists_of(&self, index: u32) -> &[u32] {
+        self.content.artists.members(index as usize)
+    }
+
+    /// How many artists there are.
+    #[must_use]
+    pub fn artist_count(&self) -> usize {
+        self.content.artists.table().len()
+    }
+
+    /// An artist's name.
+    #[must_use]
+    pub fn artist_name(&self, artist: u32) -> &str {
+        self.content.artists.table().get(artist as usize)
+    }
+
+    /// The artist of exactly this name.
+    #[must_use]
+    pub fn artist_named(&self, name: &str) -> Option<u32> {
+        self.content.artists.table().binary_search(name).map(|artist| artist as u32)
+    }
+
+    /// The artists of this name in any mixture of upper and lower case.
+    #[must_use]
+    pub fn artists_called(&self, name: &str) -> Vec<u32> {
+        let folded = name.trim().to_lowercase();
+        let table = self.derived.folded_artists.iter().enumerate();
+        table.filter(|(_, artist)| *artist == folded).map(|(artist, _)| artist as u32).collect()
+    }
+
+    /// The tracks of an artist, in the order of their ids.
+    #[must_use]
+    pub fn tracks_of(&self, artist: u32) -> &[u32] {
+        self.derived.tracks_of_artist.get(artist as usize)
+    }
+
+    /// The number of the genre called so, in any mixture of upper and lower case.
+    pub(crate) fn genres_called(&self, name: &str) -> Vec<u32> {
+        let folded = name.trim().to_lowercase();
+        let table = self.content.genres.table().iter().enumerate();
+        table.filter(|(_, genre)| genre.to_lowercase() == folded).map(|(genre, _)| genre as u32).collect()
+    }
+
+    /// The genre of every track, as a number.
+    pub(crate) fn genres(&self) -> &[u32] {
+        self.content.genres.of()
+    }
+
+    /// The popularity of every track; [`NO_POPULARITY`] where it is unknown.
+    pub(crate) fn popularities(&self) -> &[u8] {
+        &self.content.popularity
+    }
+
+    pub(crate) fn raw_column(&self, feature: usize) -> &[f32] {
+        &self.content.raw[feature * self.len()..(feature + 1) * self.len()]
+    }
+
+    pub(crate) fn column(&self, feature: usize) -> &[f32] {
+        &self.derived.z[feature * self.len()..(feature + 1) * self.len()]
+    }
+
+    pub(crate) fn raw_named(&self, feature: &str, index: u32) -> Option<f32> {
+        self.schema.index_of(feature).map(|feature| self.raw_column(feature)[index as usize])
+    }
+
+    /// Derives all that is not stored.
+    fn assemble(version: Digest, schema: FeatureSchema, content: Content) -> Self {
+        let derived = Derived {
+            z: standardise(&schema, &content.raw, content.ids.len()),
+            tracks_of_artist: Tracks::invert(&content.artists),
+            songs: songs::number(&content.names, &content.artists),
+            folded_names: fold(&content.names),
+            folded_artists: fold(content.artists.table()),
+            has_popularity: content.popularity.iter().any(|&popularity| popularity != NO_POPULARITY),
+        };
+        Self { version, schema, content, derived }
+    }
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn standardise(schema: &FeatureSchema, raw: &[f32], tracks: usize) -> Vec<f32> {
+    let mut z = Vec::with_capacity(raw.len());
+    for (feature, column) in schema.features.iter().zip(raw.chunks(tracks.max(1))) {
+        z.extend(column.iter().map(|&raw| schema::standardise(feature, f64::from(raw)) as f32));
+    }
+    z
+}
+
+fn fold(texts: &Strings) -> Strings {
+    let mut folded = Strings::with_capacity(texts.len(), texts.text().len());
+    for text in texts.iter() {
+        folded.push(&text.to_lowercase());
+    }
+    folded
+}
+
+impl Tracks {
+    fn invert(artists: &Groups) -> Self {
+        let mut counts = vec![0u32; artists.table().len() + 1];
+        for &artist in artists.all_members() {
+            counts[artist as usize] += 1;
+        }
+        let mut starts = Vec::with_capacity(counts.len());
+        let mut start = 0;
+        for count in &counts {
+            starts.push(start);
+            start += count;
+        }
+        let mut members = vec![0; start as usize];
+        for track in 0..artists.len() {
+            for &artist in artists.members(track) {
+                members[starts[artist as usize] as usize] = track as u32;
+                starts[artist as usize] += 1;
+            }
+        }
+        starts.truncate(artists.table().len());
+        Self { ends: starts, members }
+    }
+
+    fn get(&self, index: usize) -> &[u32] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.members[start..self.ends[index] as usize]
+    }
+}

@@ -1,0 +1,321 @@
+//! The gate that every request with a session passes.
+//!
+//! A session is let through only when the view of accounts says so **and** that view has reached the last version of the
+//! account's stream that this process knows of. A view that lags, is empty, or cannot be read lets nobody through.
+//!
+//! What this process knows of: its own appends, at once, before they are answered ([`SessionGate::note`]); appends of
+//! other processes, as soon as the log's head is seen to move (within about 50 ms); and the stream's head in the log, when
+//! an account is seen for the first time. Before the view has reached the head that the log had at start, nobody passes.
+//!
+//! When a session was last used is kept in this process only, to the minute. After a restart every session counts as used
+//! at the start, so idle expiry can be late by one run of the process, and the absolute expiry is not touched.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{AccountId, Role, SessionHash, account::LiveSession};
+use eventing::{EventFilter, EventLog, LogError, Position, StreamId, Version};
+use parking_lot::Mutex;
+use projectors::{ProjectionKind, SessionView, Until, ViewError, ViewReader, Viewed};
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+/// Accounts of which the newest version is remembered; a forgotten one is looked up in the log again.
+const ACCOUNTS_MAX: usize = 100_000;
+/// Sessions of which the last use is remembered.
+const SESSIONS_MAX: usize = 1_000_000;
+/// The last use is remembered to this precision.
+const LAST_SEEN_STEP: TimeDelta = TimeDelta::minutes(1);
+/// For so long after an account's stream moved, a token that nobody knows may belong to it.
+const RECENT: Duration = Duration::from_secs(10);
+/// Moves remembered for that purpose.
+const RECENT_MAX: usize = 4_096;
+/// Records read from the log at a time.
+const PAGE: usize = 1_000;
+
+/// Decides who is let through. Cheap to clone.
+#[derive(Clone)]
+pub struct SessionGate(Arc<Inner>);
+
+struct Inner {
+    log: EventLog,
+    views: ViewReader,
+    wait: Duration,
+    head_at_start: Position,
+    started_at: DateTime<Utc>,
+    has_started: AtomicBool,
+    /// The newest version of an account's stream that is known; 0 until the log was asked.
+    newest: Cache<AccountId, Arc<AtomicU64>>,
+    recent: Mutex<VecDeque<(Instant, AccountId, Version)>>,
+    last_seen: Cache<SessionHash, DateTime<Utc>>,
+}
+
+/// A session that was let through.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Whose session it is.
+    pub account: AccountId,
+    /// What the account may do now.
+    pub role: Role,
+    /// The session.
+    pub session: LiveSession,
+}
+
+/// Why a request was not let through.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdmitted {
+    /// There is no such session, or it is over.
+    #[error("no such session")]
+    NoSession,
+    /// The view of accounts has not caught up with what is known of the account, or not with the start.
+    #[error("the view of accounts has not caught up")]
+    Behind,
+    /// The view cannot be read.
+    #[error("the view of accounts cannot be read")]
+    View(#[source] ViewError),
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Log(#[source] LogError),
+}
+
+impl From<ViewError> for NotAdmitted {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Late | ViewError::NotBuilt(_) => Self::Behind,
+            other => Self::View(other),
+        }
+    }
+}
+
+impl SessionGate {
+    /// A gate that opens when the view of accounts has reached `head_at_start`, the log's head now.
+    #[must_use]
+    pub fn new(log: EventLog, views: ViewReader, head_at_start: Position, wait: Duration) -> Self {
+        Self(Arc::new(Inner {
+            log,
+            views,
+            wait,
+            head_at_start,
+            started_at: Utc::now(),
+            has_started: AtomicBool::new(false),
+            newest: Cache::new(ACCOUNTS_MAX),
+            recent: Mutex::default(),
+            last_seen: Cache::new(SESSIONS_MAX),
+        }))
+    }
+
+    /// Takes note that the stream of `account` has got to `version`. Must be called before an append to it is answered.
+    pub fn note(&self, account: AccountId, version: Version) {
+        self.newest(account).fetch_max(version.0, Ordering::AcqRel);
+        let mut recent = self.0.recent.lock();
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back((Instant::now(), account, version));
+    }
+
+    /// Whether the view has reached the head that the log had at start.
+    ///
+    /// # Errors
+    /// [`ViewError`] when the view cannot be read.
+    pub fn has_started(&self) -> Result<bool, ViewError> {
+        if self.0.has_started.load(Ordering::Acquire) {
+            return Ok(true);
+        }
+        let reached = match self.0.views.checkpoint(ProjectionKind::Accounts) {
+            Ok(checkpoint) => checkpoint >= self.0.head_at_start,
+            Err(ViewError::NotBuilt(_)) => self.0.head_at_start == Position::START,
+            Err(error) => return Err(error),
+        };
+        if reached {
+            self.0.has_started.store(true, Ordering::Release);
+        }
+        Ok(reached)
+    }
+
+    /// Lets a session through, or not; waits a bounded time for a view that lags.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]: nobody may be served in this session's name now.
+    pub async fn admit(&self, hash: &SessionHash) -> Result<Admitted, NotAdmitted> {
+        let deadline = Instant::now() + self.0.wait;
+        self.wait_for_start(deadline).await?;
+        let found = match self.look(hash)? {
+            Some(found) => found,
+            None => {
+                self.wait_for_recent(deadline).await?;
+                self.look(hash)?.ok_or(NotAdmitted::NoSession)?
+            }
+        };
+        let current = self.bring_up_to_date(hash, found, deadline).await?;
+        self.check_time(current.view)
+    }
+
+    fn look(&self, hash: &SessionHash) -> Result<Option<Viewed<SessionView>>, NotAdmitted> {
+        match self.0.views.session(hash) {
+            Err(ViewError::NotBuilt(_)) => Ok(None),
+            other => Ok(other?),
+        }
+    }
+
+    async fn wait_for_start(&self, deadline: Instant) -> Result<(), NotAdmitted> {
+        if self.has_started()? {
+            return Ok(());
+        }
+        self.0.views.wait_for_checkpoint(ProjectionKind::Accounts, self.0.head_at_start, deadline).await?;
+        Ok(())
+    }
+
+    /// The session as of the newest version that is known of its account.
+    async fn bring_up_to_date(
+        &self,
+        hash: &SessionHash,
+        found: Viewed<SessionView>,
+        deadline: Instant,
+    ) -> Result<Viewed<SessionView>, NotAdmitted> {
+        let account = found.view.account;
+        let newest = self.newest_version(account).await?;
+        if found.version >= newest {
+            return Ok(found);
+        }
+        self.wait_for_version(account, newest, deadline).await?;
+        self.look(hash)?.filter(|found| found.version >= newest).ok_or(NotAdmitted::NoSession)
+    }
+
+    async fn newest_version(&self, account: AccountId) -> Result<Version, NotAdmitted> {
+        let newest = self.newest(account);
+        let known = newest.load(Ordering::Acquire);
+        if known > 0 {
+            return Ok(Version(known));
+        }
+        let head = self.0.log.stream_head(&account_stream(account)).await.map_err(NotAdmitted::Log)?;
+        let version = head.map_or(0, |head| head.version.0);
+        Ok(Version(newest.fetch_max(version, Ordering::AcqRel).max(version)))
+    }
+
+    /// A token that the view does not know may have been given out a moment ago: waits for the accounts that moved.
+    async fn wait_for_recent(&self, deadline: Instant) -> Result<(), NotAdmitted> {
+        let moved: Vec<_> = {
+            let mut recent = self.0.recent.lock();
+            recent.retain(|(at, ..)| at.elapsed() < RECENT);
+            recent.iter().map(|(_, account, version)| (*account, *version)).collect()
+        };
+        for (account, version) in moved {
+            self.wait_for_version(account, version, deadline).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_version(
+        &self,
+        account: AccountId,
+        version: Version,
+        deadline: Instant,
+    ) -> Result<(), NotAdmitted> {
+        let stream = account_stream(account);
+        Ok(self.0.views.wait_for(ProjectionKind::Accounts, &stream, Until::Version(version), deadline).await?)
+    }
+
+    fn check_time(&self, found: SessionView) -> Result<Admitted, NotAdmitted> {
+        let SessionView { account, role, session } = found;
+        let now = Utc::now();
+        if is_over(&session, self.last_used(&session), now) {
+            return Err(NotAdmitted::NoSession);
+        }
+        self.touch(&session.session, now);
+        Ok(Admitted { account, role, session })
+    }
+
+    /// When a session was last used, as far as this process knows.
+    #[must_use]
+    pub fn last_used(&self, session: &LiveSession) -> DateTime<Utc> {
+        let seen = self.0.last_seen.get(&session.session).unwrap_or(self.0.started_at);
+        seen.max(session.signed_in_at)
+    }
+
+    fn touch(&self, hash: &SessionHash, now: DateTime<Utc>) {
+        if self.0.last_seen.get(hash).is_none_or(|seen| now - seen >= LAST_SEEN_STEP) {
+            self.0.last_seen.insert(*hash, now);
+        }
+    }
+
+    fn newest(&self, account: AccountId) -> Arc<AtomicU64> {
+        let unknown = || Ok::<_, Infallible>(Arc::new(AtomicU64::new(0)));
+        match self.0.newest.get_or_insert_with(&account, unknown) {
+            Ok(newest) => newest,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Follows the log for appends of other processes to accounts. Ends only by being dropped.
+    pub async fn follow(self) {
+        let mut head = self.0.log.subscribe_head();
+        let mut after = self.0.head_at_start;
+        loop {
+            let seen = *head.borrow_and_update();
+            match self.note_appends(after, seen).await {
+                Ok(reached) => after = reached,
+                Err(error) => {
+                    tracing::warn!(error = %error, "the log could not be followed for sessions; trying again");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            }
+            if after >= seen && head.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn note_appends(&self, after: Position, seen: Position) -> Result<Position, LogError> {
+        let category = Some(AccountId::CATEGORY.to_owned());
+        let filter = EventFilter { category, ..EventFilter::after(after, PAGE) };
+        let events = self.0.log.read_filtered(filter).await?;
+        for event in &events {
+            self.note(AccountId::new(event.stream.uuid()), event.version);
+        }
+        let last = events.last().map_or(after, |event| event.position);
+        Ok(if events.len() < PAGE { last.max(seen) } else { last })
+    }
+}
+
+fn is_over(session: &LiveSession, last_used: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let idle = TimeDelta::seconds(i64::from(session.idle_ttl_s));
+    now >= session.expires_at || now - last_used >= idle
+}
+
+/// The stream of an account.
+#[must_use]
+pub fn account_stream(account: AccountId) -> StreamId {
+    StreamId::new(AccountId::CATEGORY, account.uuid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> LiveSession {
+        let signed_in_at = DateTime::UNIX_EPOCH;
+        let expires_at = signed_in_at + TimeDelta::days(90);
+        LiveSession { session: SessionHash::of("t"), signed_in_at, idle_ttl_s: 100, expires_at }
+    }
+
+    #[test]
+    fn a_session_ends_when_it_is_idle_or_old() {
+        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        assert!(!is_over(&session(), at(0), at(99)));
+        assert!(is_over(&session(), at(0), at(100)));
+        assert!(!is_over(&session(), at(50), at(100)));
+        let last = 90 * 24 * 3600;
+        assert!(!is_over(&session(), at(last - 2), at(last - 1)));
+        assert!(is_over(&session(), at(last - 1), at(last)));
+    }
+}

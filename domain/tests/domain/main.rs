@@ -1,0 +1,13 @@
+//! Tests of the rules: decisions, stored shapes, properties.
+
+mod account;
+mod catalogue;
+mod documentation;
+mod given;
+mod ids;
+mod listener;
+mod playlist;
+mod properties;
+mod recorded;
+mod samples;
+mod upcasting;

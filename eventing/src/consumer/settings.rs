@@ -1,0 +1,45 @@
+//! The bounds a consumer keeps.
+
+use std::time::Duration;
+
+/// A consumer's bounds. The defaults suit both stacks; tests shorten the times.
+#[derive(Debug, Clone)]
+pub struct ConsumerSettings {
+    /// Unacknowledged deliveries at a time: two batches, so that one can fill while the other is handled.
+    pub prefetch: usize,
+    /// Deliveries handled together, in one transaction of the view store.
+    pub batch_max: usize,
+    /// Events read from the log at once when catching up: large enough to make a commit's cost disappear.
+    pub catch_up_batch: usize,
+    /// How often the log is asked for what no message told.
+    pub heal_every: Duration,
+    /// How often at most the checkpoint is stored while live. Readers that wait for a position wait this much longer.
+    pub checkpoint_every: Duration,
+    /// How often retries and skips that people ask for are looked up.
+    pub look_every: Duration,
+    /// Failed attempts at one event after which its stream is parked.
+    pub attempts_max: u32,
+    /// The wait after a first failure; it doubles with each further one.
+    pub backoff_min: Duration,
+    /// The longest wait.
+    pub backoff_max: Duration,
+    /// Streams that may wait at a time; beyond, nothing new is taken until some are through.
+    pub waiting_max: usize,
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> Self {
+        Self {
+            prefetch: 1_024,
+            batch_max: 512,
+            catch_up_batch: 4_096,
+            heal_every: Duration::from_secs(5),
+            checkpoint_every: Duration::from_millis(20),
+            look_every: Duration::from_secs(1),
+            attempts_max: 8,
+            backoff_min: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(30),
+            waiting_max: 1_000,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The event log: every record in one order.
+//!
+//! [`EventLog`] is the one handle, cheap to clone. Behind it stands a backend; today that is SQLite
+//! (the private module `sqlite`), in one file that several processes may open at the same time.
+//! Every backend keeps the contract in [`testing`](crate::testing).
+//!
+//! Not here: what an event means, and who is told of it.
+
+mod error;
+mod filter;
+mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::append::{Append, AppendError, Appended, Claim, Receipt, ReceiptKey};
+use crate::ids::{Position, StreamId, Version};
+use crate::record::{Body, RecordedEvent, line};
+
+pub use error::{LogError, OpenError};
+pub use filter::EventFilter;
+pub use sqlite::dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
+
+/// Where the log is and how it is opened.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// The folder of `log.db`; made if it does not exist.
+    pub dir: PathBuf,
+    /// How many writes may wait for the writer before callers have to wait to hand theirs over.
+    pub queue_len_max: usize,
+    /// How many connections read at a time.
+    pub readers_max: usize,
+    /// A bound on the database in pages of 4 KiB, for tests of a full disk.
+    pub pages_max: Option<u32>,
+}
+
+impl LogConfig {
+    /// A log in the folder `dir`, with the usual settings.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), queue_len_max: 4_096, readers_max: 4, pages_max: None }
+    }
+}
+
+/// Where a stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamHead {
+    /// The version of its last record.
+    pub version: Version,
+    /// The position of its last record.
+    pub position: Position,
+}
+
+/// The event log. Cloning is cheap and gives another handle to the same log.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    backend: Backend,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(Arc<sqlite::SqliteLog>),
+}
+
+impl EventLog {
+    /// Opens the log in `config.dir`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the file is not ours, newer than this program, or cannot be opened. Nothing is changed.
+    pub async fn open(config: LogConfig) -> Result<Self, OpenError> {
+        let log = sqlite::SqliteLog::open(config).await?;
+        Ok(Self { backend: Backend::Sqlite(Arc::new(log)) })
+    }
+
+    fn sqlite(&self) -> &sqlite::SqliteLog {
+        let Backend::Sqlite(log) = &self.backend;
+        log
+    }
+
+    /// Appends all of `append` or nothing, provided the stream stands where it is expected, the claims are
+    /// free and the receipt is new. Answers once the commit is durable.
+    ///
+    /// The same events again (by the first one's id) are answered as the first time and written once.
+    /// Not cancel-safe in one sense: an append that is dropped while it waits may still happen.
+    ///
+    /// # Errors
+    /// See [`AppendError`]: after every variant but `OutcomeUnknown` nothing is written.
+    pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        check(&append)?;
+        self.sqlite().append(append).await
+    }
+
+    /// The position of the last record; 0 in an empty log.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn head(&self) -> Result<Position, LogError> {
+        self.sqlite().read(sqlite::reader::head).await
+    }
+
+    /// The position of the last record, as last noticed: at once after a commit of this process, within about
+    /// 50 ms after another's. It never goes back.
+    #[must_use]
+    pub fn subscribe_head(&self) -> watch::Receiver<Position> {
+        self.sqlite().subscribe_head()
+    }
+
+    /// The next records after `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read or a record is damaged.
+    pub async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        self.sqlite().read(move |connection| sqlite::reader::read_after(connection, after, limit)).await
+    }
+
+    /// The next records that `filter` lets through, in order.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read or a record is damaged.
+    pub async fn read_filtered(&self, filter: EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
+        self.sqlite().read(move |connection| sqlite::reader::read_filtered(connection, &filter)).await
+    }
+
+    /// The next records of one stream after version `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read or a record is damaged.
+    pub async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let stream = stream.clone();
+        self.sqlite().read(move |connection| sqlite::reader::read_stream(connection, &stream, after, limit)).await
+    }
+
+    /// Where a stream stands; `None` if it has no records.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn stream_head(&self, stream: &StreamId) -> Result<Option<StreamHead>, LogError> {
+        let stream = stream.clone();
+        self.sqlite().read(move |connection| sqlite::reader::stream_head(connection, &stream)).await
+    }
+
+    /// The version a stream had just before `position`.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn stream_version_before(&self, stream: &StreamId, position: Position) -> Result<Version, LogError> {
+        let stream = stream.clone();
+        self.sqlite()
+            .read(move |connection| sqlite::reader::stream_version_before(connection, &stream, position))
+            .await
+    }
+
+    /// The last record of a type before `position`.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read or the record is damaged.
+    pub async fn last_of_type_before(
+        &self,
+        event_type: &str,
+        position: Position,
+    ) -> Result<Option<RecordedEvent>, LogError> {
+        let event_type = event_type.to_owned();
+        self.sqlite()
+            .read(move |connection| sqlite::reader::last_of_type_before(connection, &event_type, position))
+            .await
+    }
+
+    /// The stream that holds a claim.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn claim(&self, claim: &Claim) -> Result<Option<StreamId>, LogError> {
+        let claim = claim.clone();
+        self.sqlite().read(move |connection| sqlite::reader::claim(connection, &claim)).await
+    }
+
+    /// The first answer to a wish, as it was stored (sealed, if it names a subject).
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
+        let key = *key;
+        self.sqlite().read(move |connection| sqlite::reader::receipt(connection, &key)).await
+    }
+
+    /// Stores a large immutable thing and names it by its SHA-256. Storing the same again changes nothing.
+    /// It is durable when this answers.
+    ///
+    /// # Errors
+    /// [`LogError`]; then it cannot be read, though parts of it may take up space until it is stored again.
+    pub async fn put_blob(&self, bytes: impl Into<Bytes>) -> Result<[u8; 32], LogError> {
+        self.sqlite().put_blob(bytes.into()).await
+    }
+
+    /// Reads a blob, and checks its digest.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read or the blob is damaged.
+    pub async fn blob(&self, digest: &[u8; 32]) -> Result<Option<Bytes>, LogError> {
+        let digest = *digest;
+        self.sqlite().read(move |connection| sqlite::blobs::read(connection, &digest)).await
+    }
+
+    /// A named reader's stored position; `None` if it never stored one.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn checkpoint(&self, name: &str) -> Result<Option<Position>, LogError> {
+        let name = name.to_owned();
+        self.sqlite().read(move |connection| sqlite::checkpoints::get(connection, &name)).await
+    }
+
+    /// Stores a named reader's position. It is durable when this answers.
+    ///
+    /// # Errors
+    /// [`LogError`]; then the old one stands, or it is unknown which one does.
+    pub async fn set_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
+        let name = name.to_owned();
+        self.sqlite().write(move |connection| sqlite::checkpoints::set(connection, &name, position)).await
+    }
+}
+
+/// Checks, before an append takes up the writer's time, that it can be stored at all.
+fn check(append: &Append) -> Result<(), AppendError> {
+    if append.events.len() > crate::append::APPEND_EVENTS_MAX {
+        return Err(AppendError::Invalid("too many events in one append"));
+    }
+    for event in &append.events {
+        line::check(event, &append.metadata).map_err(AppendError::Invalid)?;
+        let is_sealed = matches!(event.body, Body::Sealed(_));
+        if is_sealed && append.metadata.subject.is_none() {
+            return Err(AppendError::Invalid("a sealed payload needs a subject"));
+        }
+        if is_sealed && append.expected == crate::ids::ExpectedVersion::Any {
+            return Err(AppendError::Invalid("a sealed payload is bound to its version, so that must be expected"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What SQLite's errors mean for us.
+
+use rusqlite::{Error, ErrorCode, ffi};
+
+use super::LogError;
+use crate::append::{AppendError, StorageFault};
+
+/// Whether the disk is full, or so full that the file beside the database cannot grow.
+pub(super) fn is_full(error: &Error) -> bool {
+    match error {
+        Error::SqliteFailure(code, _) => {
+            code.code == ErrorCode::DiskFull || code.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        }
+        _ => false,
+    }
+}
+
+/// Whether the file contradicts itself.
+fn is_corrupt(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+impl From<Error> for LogError {
+    fn from(error: Error) -> Self {
+        if is_full(&error) {
+            Self::StorageFull
+        } else if is_corrupt(&error) {
+            Self::Corrupt(error.to_string())
+        } else {
+            Self::Unavailable(StorageFault::new(error))
+        }
+    }
+}
+
+/// What an error means that left nothing written.
+pub(super) fn not_written(error: &LogError) -> AppendError {
+    match error {
+        LogError::StorageFull => AppendError::StorageFull,
+        LogError::Corrupt(what) => AppendError::Corrupt(what.clone()),
+        LogError::Stopped => AppendError::Stopped,
+        LogError::Unavailable(cause) => AppendError::Unavailable(StorageFault::new(cause)),
+    }
+}

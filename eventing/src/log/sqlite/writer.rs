@@ -1,0 +1,197 @@
+//! The one thread of this process that writes.
+//!
+//! It takes what has arrived since the last commit, writes it in one transaction, commits, and only then
+//! answers. So the cost of a commit is shared by all who waited for the one before.
+
+use std::sync::Arc;
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::heads::Heads;
+use super::{LogError, append, fault, watcher};
+use crate::append::{Append, AppendError, Appended, StorageFault};
+use crate::failpoint;
+use crate::ids::Position;
+use crate::record::now_micros;
+
+/// Appends in one transaction at most: beyond some hundreds a commit's share of the cost is small, and those
+/// who wait for the next one wait longer.
+const BATCH_LEN_MAX: usize = 512;
+
+/// Something to write.
+pub(super) enum Job {
+    Append(WaitingAppend),
+    /// Runs its own transaction, and answers for itself.
+    Write(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+/// An append and who waits for it.
+pub(super) struct WaitingAppend {
+    pub(super) append: Append,
+    pub(super) answer: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// Starts the thread. It ends, and closes the database, when no handle of the log is left.
+pub(super) fn start(
+    connection: Connection,
+    jobs: mpsc::Receiver<Job>,
+    head: Arc<watch::Sender<Position>>,
+) -> std::io::Result<()> {
+    let writer = Writer { connection, heads: Heads::default(), head };
+    thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run(jobs))?;
+    Ok(())
+}
+
+struct Writer {
+    connection: Connection,
+    heads: Heads,
+    head: Arc<watch::Sender<Position>>,
+}
+
+/// Where a transaction failed, which tells what can be true after it.
+enum BatchFault {
+    /// Before anything was sent to be made durable: nothing is written.
+    BeforeCommit(LogError),
+    /// In the commit: it may have happened.
+    InCommit(LogError),
+}
+
+impl Writer {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut appends = Vec::new();
+            let mut writes = Vec::new();
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Append(waiting) => appends.push(waiting),
+                    Job::Write(write) => writes.push(write),
+                }
+                next = if appends.len() < BATCH_LEN_MAX { jobs.try_recv().ok() } else { None };
+            }
+            if !appends.is_empty() {
+                self.append_all(appends);
+            }
+            for write in writes {
+                write(&self.connection);
+            }
+        }
+    }
+
+    fn append_all(&mut self, batch: Vec<WaitingAppend>) {
+        match self.try_append_all(&batch) {
+            Ok(answers) => self.answer_all(batch, answers),
+            Err(failed) => {
+                self.roll_back();
+                self.explain_all(batch, &failed);
+            }
+        }
+    }
+
+    /// Writes a batch in one transaction. After an error the transaction may still be open.
+    fn try_append_all(&mut self, batch: &[WaitingAppend]) -> Result<Vec<Result<Appended, AppendError>>, BatchFault> {
+        failpoint!("append.before_begin");
+        let answers = self.write_all(batch).map_err(BatchFault::BeforeCommit)?;
+        failpoint!("append.before_commit");
+        self.connection.execute_batch("COMMIT").map_err(|error| {
+            // A disk that is full has no room for the mark that makes a commit one.
+            if fault::is_full(&error) { BatchFault::BeforeCommit(error.into()) } else { BatchFault::InCommit(error.into()) }
+        })?;
+        failpoint!("append.after_commit");
+        Ok(answers)
+    }
+
+    fn write_all(&mut self, batch: &[WaitingAppend]) -> Result<Vec<Result<Appended, AppendError>>, LogError> {
+        let Self { connection, heads, .. } = self;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        heads.refresh(connection)?;
+        let now = now_micros();
+        let mut answers = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            answers.push(append::append(connection, heads, &waiting.append, now)?);
+        }
+        heads.store(connection)?;
+        Ok(answers)
+    }
+
+    fn answer_all(&self, batch: Vec<WaitingAppend>, answers: Vec<Result<Appended, AppendError>>) {
+        watcher::advance(&self.head, self.heads.position);
+        failpoint!("append.before_answer");
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            // A caller that went away does not need the answer.
+            let _ = waiting.answer.send(answer);
+        }
+    }
+
+    fn roll_back(&mut self) {
+        self.heads.forget();
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(error.message = %error, "a transaction of the log could not be rolled back");
+        }
+    }
+
+    fn explain_all(&mut self, batch: Vec<WaitingAppend>, failed: &BatchFault) {
+        match failed {
+            BatchFault::BeforeCommit(error) => {
+                tracing::warn!(error.message = %error, appends = batch.len(), "a transaction of the log failed");
+                self.explain_unwritten(batch, error);
+            }
+            BatchFault::InCommit(error) => {
+                tracing::error!(error.message = %error, appends = batch.len(), "a commit of the log failed");
+                self.settle_all(batch, error);
+            }
+        }
+    }
+
+    /// One bad append must not fail the others: they are tried again one by one, unless the log as a whole
+    /// cannot be written.
+    fn explain_unwritten(&mut self, mut batch: Vec<WaitingAppend>, error: &LogError) {
+        if batch.len() > 1 && matches!(error, LogError::Constraint) {
+            for waiting in batch {
+                self.append_all(vec![waiting]);
+            }
+            return;
+        }
+        for waiting in batch.drain(..) {
+            let _ = waiting.answer.send(Err(fault::not_written(error)));
+        }
+    }
+
+    /// After a commit that failed half way, its pages may lie in the WAL and come to life when the next process
+    /// recovers it. A further commit overwrites them; when that has succeeded, what can be read is what holds.
+    fn settle_all(&mut self, batch: Vec<WaitingAppend>, error: &LogError) {
+        let is_settled = in_transaction(&self.connection, |connection| {
+            connection.execute("UPDATE log_head SET position = position", [])?;
+            Ok(())
+        })
+        .is_ok();
+        for waiting in batch {
+            let answer = if is_settled {
+                append::settle(&self.connection, &waiting.append)
+            } else {
+                Err(AppendError::OutcomeUnknown(StorageFault::new(error)))
+            };
+            let _ = waiting.answer.send(answer);
+        }
+    }
+}
+
+/// Runs `work` in a transaction of its own; after an error nothing of it is kept.
+pub(super) fn in_transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, LogError>,
+) -> Result<T, LogError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let done = work(connection).and_then(|done| {
+        connection.execute_batch("COMMIT")?;
+        Ok(done)
+    });
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    done
+}

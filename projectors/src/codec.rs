@@ -1,0 +1,37 @@
+//! Tells the executor how each aggregate's events are stored.
+
+use domain::{Account, BaseModel, Catalogue, Listener, Playlist, StoredEvent};
+use eventing::{Codec, EncodedEvent, Executor, SchemaVersion};
+
+/// The stored forms of every aggregate of the domain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DomainCodec;
+
+/// Executes the domain's commands.
+pub type DomainExecutor = Executor<DomainCodec>;
+
+macro_rules! codec_for {
+    ($($aggregate:ty),+) => {
+        $(impl Codec<$aggregate> for DomainCodec {
+            fn encode(event: &<$aggregate as cqrs_es::Aggregate>::Event) -> EncodedEvent {
+                let stored = event.encode();
+                EncodedEvent {
+                    event_type: stored.event_type,
+                    schema_version: SchemaVersion(stored.schema_version),
+                    payload: stored.payload.into(),
+                    personal: domain::is_personal(stored.event_type),
+                }
+            }
+
+            fn decode(
+                event_type: &str,
+                schema_version: u16,
+                payload: &[u8],
+            ) -> Result<Vec<<$aggregate as cqrs_es::Aggregate>::Event>, String> {
+                StoredEvent::decode(event_type, schema_version, payload).map_err(|error| error.to_string())
+            }
+        })+
+    };
+}
+
+codec_for!(Account, BaseModel, Catalogue, Listener, Playlist);

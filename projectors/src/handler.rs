@@ -1,0 +1,265 @@
+//! Applies what a consumer hands over to several projections at once.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use eventing::{
+    Keys, Position, StreamId, Version,
+    consumer::{DeadLetterReason, HaltReason, Handler, HandlerError, Run, Verdict},
+};
+
+use crate::{
+    ProjectionKind, ViewError, ViewStore,
+    fold::Folded,
+    folding::{Folding, live_generation},
+    opened::{Fault, Opened, open_all},
+    store::{Batch, Refusal, Snapshot},
+};
+
+/// How long to leave a store or key ring alone that did not answer, or is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A consumer's handler that keeps the views of some projections.
+///
+/// The views of a batch, their lookups and the checkpoint are durable before a verdict is given. Several of these, in
+/// one process or in many, may keep the same views: each write is compared with the version it was folded from.
+#[derive(Clone, Debug)]
+pub struct ProjectionHandler {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: ViewStore,
+    keys: Keys,
+    name: &'static str,
+    kinds: Vec<ProjectionKind>,
+}
+
+impl ProjectionHandler {
+    /// A handler called `name` (stored state) that keeps the views of `kinds`.
+    ///
+    /// A projection that has no views yet, or views of another revision, begins empty: the consumer catches up.
+    ///
+    /// # Errors
+    /// [`ViewError`]: the store cannot be written. Nothing is changed.
+    pub fn new(
+        store: ViewStore,
+        keys: Keys,
+        name: &'static str,
+        kinds: &[ProjectionKind],
+    ) -> Result<Self, ViewError> {
+        for kind in kinds {
+            store.ensure_live(kind.name(), kind.revision())?;
+        }
+        Ok(Self { inner: Arc::new(Inner { store, keys, name, kinds: kinds.to_vec() }) })
+    }
+}
+
+impl Handler for ProjectionHandler {
+    fn name(&self) -> &'static str {
+        self.inner.name
+    }
+
+    fn wants(&self, stream: &StreamId) -> bool {
+        self.inner.kinds.iter().any(|kind| kind.wants(stream.category()))
+    }
+
+    async fn applied(&self, streams: &[StreamId]) -> Result<Vec<Version>, HandlerError> {
+        self.inner.applied(streams).map_err(HandlerError::new)
+    }
+
+    async fn checkpoint(&self) -> Result<Position, HandlerError> {
+        self.inner.checkpoint().map_err(HandlerError::new)
+    }
+
+    async fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> Vec<Verdict> {
+        let inner = Arc::clone(&self.inner);
+        let count = runs.len();
+        let handled = tokio::task::spawn_blocking(move || inner.handle(&runs, caught_up_to)).await;
+        match handled {
+            Ok(verdicts) => verdicts,
+            // The consumer counts a panic as a failed attempt; the runtime going down cancels nothing that was stored.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => vec![Verdict::RetryAfter(RETRY_AFTER); count],
+            },
+        }
+    }
+
+    async fn pass_over(&self, stream: &StreamId, version: Version, position: Position) -> Result<(), HandlerError> {
+        let inner = Arc::clone(&self.inner);
+        let stream = stream.clone();
+        let passed = tokio::task::spawn_blocking(move || inner.pass_over(&stream, version, position)).await;
+        passed.map_err(HandlerError::new)?.map_err(HandlerError::new)
+    }
+}
+
+/// What came of folding runs, before it is stored.
+struct Attempt {
+    verdicts: Vec<Verdict>,
+    folding: Folding,
+}
+
+impl Inner {
+    fn applied(&self, streams: &[StreamId]) -> Result<Vec<Version>, ViewError> {
+        let snapshot = self.store.snapshot()?;
+        streams.iter().map(|stream| self.applied_to(&snapshot, stream)).collect()
+    }
+
+    fn applied_to(&self, snapshot: &Snapshot, stream: &StreamId) -> Result<Version, ViewError> {
+        let mut lowest = None;
+        for kind in self.kinds.iter().filter(|kind| kind.wants(stream.category())) {
+            let view = snapshot.view(live_generation(snapshot, *kind)?, stream)?;
+            let version = view.map_or(Version::NONE, |view| view.version);
+            lowest = Some(lowest.map_or(version, |lowest: Version| lowest.min(version)));
+        }
+        Ok(lowest.unwrap_or(Version::NONE))
+    }
+
+    fn checkpoint(&self) -> Result<Position, ViewError> {
+        let snapshot = self.store.snapshot()?;
+        let checkpoints = self.kinds.iter().map(|kind| snapshot.checkpoint(live_generation(&snapshot, *kind)?));
+        let checkpoints = checkpoints.collect::<Result<Vec<_>, _>>()?;
+        Ok(checkpoints.into_iter().min().unwrap_or(Position::START))
+    }
+
+    fn handle(&self, runs: &[Run], caught_up_to: Option<Position>) -> Vec<Verdict> {
+        let opened: Vec<Vec<Opened>> = runs_of(runs, open_all(&self.keys, &events_of(runs)));
+        self.store_runs(&opened, caught_up_to).unwrap_or_else(|error| vec![verdict_on(&error); runs.len()])
+    }
+
+    /// Folds and stores as if nobody else wrote; if somebody did, or a person must be forgotten, does it again for
+    /// what is left while nobody else can.
+    fn store_runs(&self, runs: &[Vec<Opened>], caught_up_to: Option<Position>) -> Result<Vec<Verdict>, ViewError> {
+        let snapshot = self.store.snapshot()?;
+        let Attempt { mut verdicts, mut folding } = self.fold_runs(&snapshot, runs)?;
+        if folding.forgets_anyone() {
+            drop(snapshot);
+            return self.store_alone(runs, caught_up_to);
+        }
+        let mut batch = folding.drain()?;
+        self.add_checkpoints(&snapshot, &mut batch, caught_up_to)?;
+        drop(snapshot);
+        if batch.writes.is_empty() && batch.checkpoints.is_empty() {
+            return Ok(verdicts);
+        }
+        let outcomes = self.store.commit(&batch)?;
+        let refused = refused_streams(&batch, &outcomes);
+        if !refused.is_empty() {
+            self.try_again(runs, &mut verdicts, &refused)?;
+        }
+        Ok(verdicts)
+    }
+
+    fn try_again(
+        &self,
+        runs: &[Vec<Opened>],
+        verdicts: &mut [Verdict],
+        refused: &BTreeSet<&StreamId>,
+    ) -> Result<(), ViewError> {
+        for (run, verdict) in runs.iter().zip(verdicts) {
+            if run.first().is_some_and(|event| refused.contains(&event.stream)) {
+                let again = self.store_alone(std::slice::from_ref(run), None)?;
+                *verdict = again.into_iter().next().unwrap_or(Verdict::RetryAfter(Duration::ZERO));
+            }
+        }
+        Ok(())
+    }
+
+    fn store_alone(&self, runs: &[Vec<Opened>], caught_up_to: Option<Position>) -> Result<Vec<Verdict>, ViewError> {
+        self.store.exclusively(|snapshot| {
+            let Attempt { verdicts, mut folding } = self.fold_runs(snapshot, runs)?;
+            folding.forget_everywhere(snapshot)?;
+            let mut batch = folding.drain()?;
+            self.add_checkpoints(snapshot, &mut batch, caught_up_to)?;
+            Ok((batch, verdicts))
+        })
+    }
+
+    fn fold_runs(&self, snapshot: &Snapshot, runs: &[Vec<Opened>]) -> Result<Attempt, ViewError> {
+        let mut folding = Folding::of_live(snapshot, &self.kinds)?;
+        let mut verdicts = Vec::with_capacity(runs.len());
+        for run in runs {
+            verdicts.push(fold_run(&mut folding, snapshot, run)?);
+        }
+        Ok(Attempt { verdicts, folding })
+    }
+
+    fn add_checkpoints(
+        &self,
+        snapshot: &Snapshot,
+        batch: &mut Batch,
+        position: Option<Position>,
+    ) -> Result<(), ViewError> {
+        for kind in &self.kinds {
+            let generation = live_generation(snapshot, *kind)?;
+            if let Some(position) = position
+                && snapshot.checkpoint(generation)? < position
+            {
+                batch.checkpoints.push((kind.name(), generation, position));
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_over(&self, stream: &StreamId, version: Version, position: Position) -> Result<(), ViewError> {
+        self.store.exclusively(|snapshot| {
+            let kinds: Vec<_> = self.kinds.iter().copied().filter(|kind| kind.wants(stream.category())).collect();
+            let mut folding = Folding::of_live(snapshot, &kinds)?;
+            for fold in folding.folds_mut() {
+                fold.pass_over(snapshot, stream, version, position)?;
+            }
+            Ok((folding.drain()?, ()))
+        })
+    }
+}
+
+fn fold_run(folding: &mut Folding, snapshot: &Snapshot, run: &[Opened]) -> Result<Verdict, ViewError> {
+    let mut verdict = Verdict::AlreadySeen;
+    for event in run {
+        match folding.apply(snapshot, event) {
+            Ok(Folded::AlreadySeen) => {}
+            Ok(Folded::Applied | Folded::Forgets(_)) => verdict = Verdict::Done,
+            Ok(Folded::Gap) => return Ok(Verdict::RetryAfter(Duration::ZERO)),
+            Ok(Folded::Unreadable) => return Ok(unreadable(event)),
+            Err(error @ ViewError::Corrupt { .. }) => {
+                folding.discard(&event.stream);
+                return Ok(Verdict::DeadLetter(DeadLetterReason(error.to_string())));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(verdict)
+}
+
+fn unreadable(event: &Opened) -> Verdict {
+    match &event.content {
+        Err(Fault::Poison(reason)) => Verdict::DeadLetter(DeadLetterReason(reason.clone())),
+        _ => Verdict::RetryAfter(RETRY_AFTER),
+    }
+}
+
+fn verdict_on(error: &ViewError) -> Verdict {
+    match error {
+        ViewError::Corrupt { .. } => Verdict::Halt(HaltReason(error.to_string())),
+        ViewError::KeyTooLong => Verdict::DeadLetter(DeadLetterReason(error.to_string())),
+        _ => {
+            tracing::warn!(error = error as &dyn std::error::Error, "views could not be stored; trying again");
+            Verdict::RetryAfter(RETRY_AFTER)
+        }
+    }
+}
+
+fn events_of(runs: &[Run]) -> Vec<Arc<eventing::RecordedEvent>> {
+    runs.iter().flat_map(|run| run.events.iter().cloned()).collect()
+}
+
+fn runs_of(runs: &[Run], opened: Vec<Opened>) -> Vec<Vec<Opened>> {
+    let mut opened = opened.into_iter();
+    runs.iter().map(|run| opened.by_ref().take(run.events.len()).collect()).collect()
+}
+
+fn refused_streams<'a>(batch: &'a Batch, outcomes: &[Result<(), Refusal>]) -> BTreeSet<&'a StreamId> {
+    let refused = batch.writes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_err());
+    refused.map(|(write, _)| &write.stream).collect()
+}

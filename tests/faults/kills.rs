@@ -1,0 +1,167 @@
+//! Killed again and again under load.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bench::server::{Program, Readiness, Server};
+use eventing::failpoints;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tokio::time::{sleep, timeout};
+
+use crate::schedule::{self, Kill};
+use crate::world::{START_LIMIT, World};
+
+/// Kills between two full checks: a check costs about as much as all of them.
+const KILLS_PER_CHECK: usize = 20;
+/// A failpoint that was not reached under load for so long is given up, and the server is killed.
+const FAILPOINT_LIMIT: Duration = Duration::from_secs(3);
+
+/// What happened so far.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: usize,
+    died_at: BTreeMap<&'static str, usize>,
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_every_kill() {
+    let seed = number("SEGUE_FAULT_SEED").unwrap_or_else(rand::random);
+    let kills = number("SEGUE_FAULT_KILLS").unwrap_or(200);
+    eprintln!("SEGUE_FAULT_SEED={seed} SEGUE_FAULT_KILLS={kills}");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let Err(error) = runtime.block_on(run(seed, kills as usize)) {
+        panic!("with SEGUE_FAULT_SEED={seed}: {error:?}");
+    }
+}
+
+async fn run(seed: u64, kills: usize) -> Result<()> {
+    let mut world = World::new(seed).await?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut checked = Vec::new();
+    let mut tally = Tally::default();
+    while tally.kills < kills {
+        let kill = schedule::draw(&mut random, tally.kills);
+        one_kill(&mut world, &kill, &mut tally).await.with_context(|| format!("kill {}: {kill:?}", tally.kills))?;
+        tally.kills += 1;
+        if tally.kills % KILLS_PER_CHECK == 0 || tally.kills == kills {
+            check(&mut world, &mut checked).await.with_context(|| format!("after {} kills", tally.kills))?;
+            eprintln!("{} kills, {} events, all as it must be", tally.kills, world.history.head());
+        }
+    }
+    eprintln!("died at: {:?}", tally.died_at);
+    // A run long enough to come by all of them several times must have met all of them.
+    if kills >= 4 * failpoints::ALL.len() {
+        for name in failpoints::ALL {
+            ensure!(tally.died_at.contains_key(name), "the binary never came by the failpoint {name}");
+        }
+    }
+    Ok(())
+}
+
+async fn one_kill(world: &mut World, kill: &Kill, tally: &mut Tally) -> Result<()> {
+    match *kill {
+        Kill::Failpoint { name, nth } => {
+            if at_failpoint(world, name, nth).await? {
+                *tally.died_at.entry(name).or_default() += 1;
+            }
+            Ok(())
+        }
+        Kill::Tool { name, after } => {
+            let mut server = started(&world.program).await?;
+            let tasks = world.start_writers(&server)?;
+            die_as_a_tool(&world.program, name).await?;
+            *tally.died_at.entry(name).or_default() += 1;
+            kill_under_load(world, &mut server, tasks, after).await
+        }
+        Kill::Starting { after } => {
+            let mut server = world.program.start()?;
+            sleep(after).await;
+            expect_kill(&mut server).await
+        }
+        Kill::Loaded { after } => {
+            let mut server = started(&world.program).await?;
+            let tasks = world.start_writers(&server)?;
+            kill_under_load(world, &mut server, tasks, after).await
+        }
+    }
+}
+
+/// Starts a server that dies at a failpoint, and keeps it busy. `false` if it never came by and had to be killed.
+async fn at_failpoint(world: &mut World, name: &str, nth: u32) -> Result<bool> {
+    let program = world.program.clone().with_env(failpoints::VARIABLE, &format!("{name}:{nth}"));
+    let mut server = program.start()?;
+    match server.ready(START_LIMIT).await {
+        Readiness::Ready => {}
+        Readiness::Died(status) => {
+            ensure!(died_by_signal(status), "it ended with {status}:\n{}", server.output());
+            return Ok(true);
+        }
+        Readiness::TimedOut => anyhow::bail!("it was not ready in time:\n{}", server.output()),
+    }
+    let tasks = world.start_writers(&server)?;
+    let by_itself = match timeout(FAILPOINT_LIMIT, server.ended()).await {
+        Ok(status) => {
+            let status = status?;
+            ensure!(died_by_signal(status), "it ended with {status}:\n{}", server.output());
+            true
+        }
+        Err(_) => {
+            expect_kill(&mut server).await?;
+            false
+        }
+    };
+    world.collect_writers(tasks).await?;
+    Ok(by_itself)
+}
+
+async fn kill_under_load(
+    world: &mut World,
+    server: &mut Server,
+    tasks: tokio::task::JoinSet<Result<crate::writer::Writer>>,
+    after: Duration,
+) -> Result<()> {
+    sleep(after).await;
+    let killed = expect_kill(server).await;
+    world.collect_writers(tasks).await?;
+    killed
+}
+
+/// Imports another catalogue with a tool that dies between its blob and its event.
+async fn die_as_a_tool(program: &Program, name: &str) -> Result<()> {
+    let program = program.clone().with_env(failpoints::VARIABLE, name);
+    let (status, _, err) = program.run(&["catalogue", "generate", "--tracks", "250", "--seed", "2"], "").await?;
+    ensure!(died_by_signal(status), "the import did not come by {name}: {status}\n{err}");
+    Ok(())
+}
+
+async fn started(program: &Program) -> Result<Server> {
+    program.serve(START_LIMIT).await
+}
+
+/// Kills the server, which must not have ended before.
+async fn expect_kill(server: &mut Server) -> Result<()> {
+    let ended = server.exit_status();
+    ensure!(ended.is_none(), "it had ended by itself: {ended:?}\n{}", server.output());
+    server.kill().await?;
+    Ok(())
+}
+
+async fn check(world: &mut World, checked: &mut Vec<usize>) -> Result<()> {
+    let mut server = started(&world.program).await?;
+    let result = world.check(&server, checked).await;
+    let output = server.output();
+    // Killed once more, so that the next start finds everything as a crash leaves it.
+    server.kill().await?;
+    result.with_context(|| format!("the server said:\n{output}"))
+}
+
+fn died_by_signal(status: std::process::ExitStatus) -> bool {
+    status.signal().is_some()
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}

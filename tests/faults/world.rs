@@ -1,0 +1,182 @@
+//! A data folder with a small catalogue and some accounts, and the writers that work on it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bench::client::{Client, PASSWORD, Request, Session};
+use bench::server::{Program, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::history::History;
+use crate::writer::Writer;
+
+pub(crate) const LISTENERS: usize = 3;
+pub(crate) const WRITERS: usize = 6;
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long anything that must come may take; a machine full of other work is slow.
+pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Everything that outlives a server.
+pub(crate) struct World {
+    pub(crate) program: Program,
+    pub(crate) writers: Vec<Writer>,
+    pub(crate) history: History,
+    listeners: Vec<Session>,
+    auditor: Session,
+    _folder: Option<TempDir>,
+}
+
+impl World {
+    /// Sets up a world in a temporary folder.
+    pub(crate) async fn new(seed: u64) -> Result<Self> {
+        let folder = TempDir::with_prefix("segue-faults-")?;
+        let mut world = Self::in_folder(&folder.path().join("data"), seed).await?;
+        world._folder = Some(folder);
+        Ok(world)
+    }
+
+    /// Sets up a world in `data`: a catalogue, listeners, an auditor, and as many writers.
+    pub(crate) async fn in_folder(data: &Path, seed: u64) -> Result<Self> {
+        let program = Program::new(env!("CARGO_BIN_EXE_segue"), data).with_env("SEGUE_THROTTLE", "off");
+        program.tool(&["catalogue", "generate", "--tracks", "300", "--seed", "1"], "").await?;
+        program.tool(&["accounts", "create", "the-auditor", "--role", "auditor"], PASSWORD).await?;
+        let server = program.serve(START_LIMIT).await?;
+        let client = Client::new(server.address())?;
+        let auditor = client.sign_in("the-auditor").await?;
+        let mut listeners = Vec::new();
+        for n in 0..LISTENERS {
+            listeners.push(client.listener(&format!("listener-{n}")).await?);
+        }
+        let tracks = track_ids(&listeners[0]).await?;
+        server.stop().await?;
+        let share = tracks.chunks(tracks.len() / WRITERS);
+        let writers = share.take(WRITERS).enumerate().map(|(id, tracks)| Writer::new(id, id % LISTENERS, tracks, seed));
+        Ok(Self {
+            program,
+            writers: writers.collect(),
+            history: History::default(),
+            listeners,
+            auditor,
+            _folder: None,
+        })
+    }
+
+    /// Lets every writer work on `server`, until the connections break.
+    pub(crate) fn start_writers(&mut self, server: &Server) -> Result<JoinSet<Result<Writer>>> {
+        let client = Client::new(server.address())?;
+        let mut tasks = JoinSet::new();
+        for writer in self.writers.drain(..) {
+            let session = self.listeners[writer.listener].moved_to(&client);
+            tasks.spawn(writer.work(session));
+        }
+        Ok(tasks)
+    }
+
+    /// Takes the writers back, once their server is gone.
+    ///
+    /// # Errors
+    /// When one of them met a broken promise.
+    pub(crate) async fn collect_writers(&mut self, mut tasks: JoinSet<Result<Writer>>) -> Result<()> {
+        while let Some(done) = tasks.join_next().await {
+            self.writers.push(done??);
+        }
+        self.writers.sort_by_key(|writer| writer.id);
+        Ok(())
+    }
+
+    /// Checks everything that must hold, on a server that nobody else uses now. `checked` says how many wishes of
+    /// each writer were asked again by an earlier check.
+    ///
+    /// # Errors
+    /// At the first thing that does not hold.
+    pub(crate) async fn check(&mut self, server: &Server, checked: &mut Vec<usize>) -> Result<()> {
+        let client = Client::new(server.address())?;
+        self.settle(&client, checked).await?;
+        self.read_until_generated(&client).await?;
+        self.history.check_writers(&self.writers)?;
+        ensure!(self.history.count("catalogue.imported") == 1, "a killed import is in the log");
+        self.history.check_stored(self.program.data()).await?;
+        for listener in 0..self.listeners.len() {
+            self.check_ratings(&client, listener).await?;
+        }
+        // Views are at the head now, or the reads above had not been answered: so this compares all of them.
+        self.program.tool(&["audit", "replay"], "").await.context("the replay differs")?;
+        *checked = self.writers.iter().map(|writer| writer.granted.len()).collect();
+        Ok(())
+    }
+
+    async fn settle(&mut self, client: &Client, checked: &[usize]) -> Result<()> {
+        let mut tasks = JoinSet::new();
+        for mut writer in self.writers.drain(..) {
+            let session = self.listeners[writer.listener].moved_to(client);
+            let from = checked.get(writer.id).copied().unwrap_or(0);
+            tasks.spawn(async move {
+                writer.settle_open(&session, SETTLE_LIMIT).await?;
+                writer.ask_all_again(&session, from).await?;
+                anyhow::Ok(writer)
+            });
+        }
+        self.collect_writers(tasks).await
+    }
+
+    /// Reads the history until every playlist in it is generated: nothing is recorded after that.
+    async fn read_until_generated(&mut self, client: &Client) -> Result<()> {
+        let auditor = self.auditor.moved_to(client);
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        loop {
+            self.history.read_on(&auditor).await?;
+            match self.history.check_playlists() {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Every listener's session on the server behind `client`.
+    pub(crate) fn sessions(&self, client: &Client) -> Vec<Session> {
+        self.listeners.iter().map(|session| session.moved_to(client)).collect()
+    }
+
+    /// Compares a listener's ratings as the view has them with what the writers were told.
+    async fn check_ratings(&self, client: &Client, listener: usize) -> Result<()> {
+        let session = self.listeners[listener].moved_to(client);
+        let expected: Vec<(&str, &str)> = {
+            let own = self.writers.iter().filter(|writer| writer.listener == listener);
+            let ratings = own.flat_map(|writer| &writer.ratings);
+            let mut rated: Vec<_> =
+                ratings.filter_map(|(track, rating)| Some((track.as_str(), rating.as_deref()?))).collect();
+            rated.sort_unstable();
+            rated
+        };
+        let request = Request::get("/v1/me/ratings?limit=1000").at_least(self.history.head()).waiting(60);
+        let page = session.send(&request).await?.expect(200)?.json()?;
+        let items = page["items"].as_array().context("no items")?;
+        let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        let mut found: Vec<_> = items.iter().map(|item| (text(item, "track"), text(item, "rating"))).collect();
+        found.sort_unstable();
+        let same = found.iter().map(|(track, rating)| (track.as_str(), rating.as_str())).eq(expected.iter().copied());
+        ensure!(same, "listener {listener}: the view has {found:?}, the writers know {expected:?}");
+        Ok(())
+    }
+}
+
+async fn track_ids(listener: &Session) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    let mut path = "/v1/tracks?limit=1000".to_owned();
+    loop {
+        let page = listener.send(&Request::get(&path)).await?.expect(200)?.json()?;
+        let items = page["items"].as_array().context("no items")?;
+        ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/v1/tracks?limit=1000&cursor={cursor}"),
+            None => break,
+        }
+    }
+    ensure!(ids.len() == 300, "{} tracks of 300", ids.len());
+    Ok(ids)
+}
