@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    commands::load_problem,
     prefer::{SEGUE_POSITION, invalid_header},
     problem::{Problem, ProblemType},
     request::WriteRequest,
@@ -116,7 +117,7 @@ impl ApiState {
         let Some(running) = self.running().begin(key) else {
             return Err(Problem::new(ProblemType::IdempotencyKeyInUse).retry_after(std::time::Duration::from_secs(1)));
         };
-        match self.receipt(&key).await? {
+        match self.executor().receipt(&key).await.map_err(|error| load_problem(&error))? {
             Some(receipt) => Ok(Begun::Answered(replay(receipt, &fingerprint)?)),
             None => Ok(Begun::Fresh(Some(Once { key, fingerprint, _running: running }))),
         }
@@ -132,13 +133,14 @@ fn fingerprint(keys: &Keys, request: &WriteRequest) -> [u8; 32] {
 /// The first answer again, if it is an answer to the same request.
 ///
 /// # Errors
-/// `idempotency-key-reused` when it is not; `not-found` when the answer was forgotten together with its person.
+/// `idempotency-key-reused` when it is not.
 pub fn replay(receipt: Receipt, fingerprint: &[u8; 32]) -> Result<Response, Problem> {
     if receipt.fingerprint != *fingerprint {
         return Err(ProblemType::IdempotencyKeyReused.into());
     }
+    // Only the answer to an erasure is asked for by somebody who may still ask: it was this.
     let Some(answer) = receipt.answer else {
-        return Err(Problem::new(ProblemType::NotFound).detail("the answer was forgotten with its person"));
+        return Ok(StoredAnswer::empty(StatusCode::NO_CONTENT).into_response_at(receipt.position));
     };
     let answer: StoredAnswer = serde_json::from_slice(&answer).map_err(|error| Problem::internal(&error))?;
     Ok(answer.into_response_at(receipt.position))

@@ -177,6 +177,13 @@ impl Problem {
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// A problem of `kind` whose cause stays inside: logs the whole chain once.
+    #[track_caller]
+    pub fn logged(kind: ProblemType, error: &(dyn Error + 'static)) -> Self {
+        log_chain(error, std::panic::Location::caller());
+        Self::new(kind)
+    }
+
     /// A fault of ours: logs the whole chain once and answers without it.
     #[track_caller]
     pub fn internal(error: &(dyn Error + 'static)) -> Self {

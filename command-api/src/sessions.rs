@@ -241,6 +241,12 @@ impl SessionGate {
         seen.max(session.signed_in_at)
     }
 
+    /// Whether the time of a session that no event ended is not over.
+    #[must_use]
+    pub fn is_live(&self, session: &LiveSession, now: DateTime<Utc>) -> bool {
+        !is_over(session, self.last_used(session), now)
+    }
+
     fn touch(&self, hash: &SessionHash, now: DateTime<Utc>) {
         if self.0.last_seen.get(hash).is_none_or(|seen| now - seen >= LAST_SEEN_STEP) {
             self.0.last_seen.insert(*hash, now);

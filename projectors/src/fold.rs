@@ -9,7 +9,7 @@ use eventing::{Position, StreamId, SubjectId, Version};
 
 use crate::{
     opened::{Content, Opened},
-    projection::{Fact, Projection, ProjectionKind},
+    projection::{Fact, Projection},
     store::{Generation, Snapshot, ViewError, ViewWrite},
     view::View,
 };
@@ -31,10 +31,6 @@ pub(crate) enum Folded {
 
 /// A projection at work on one generation.
 pub(crate) trait Fold: Send {
-    fn kind(&self) -> ProjectionKind;
-
-    fn generation(&self) -> Generation;
-
     /// Folds one event. On an error the view is as before the event, but for entries read from the store.
     fn apply(&mut self, snapshot: &Snapshot, event: &Opened) -> Result<Folded, ViewError>;
 
@@ -64,15 +60,14 @@ pub(crate) trait Fold: Send {
 }
 
 pub(crate) struct Projector<P: Projection> {
-    kind: ProjectionKind,
     generation: Generation,
     views: HashMap<StreamId, View<P::Head>>,
     weight: usize,
 }
 
 impl<P: Projection> Projector<P> {
-    pub(crate) fn new(kind: ProjectionKind, generation: Generation) -> Self {
-        Self { kind, generation, views: HashMap::new(), weight: 0 }
+    pub(crate) fn new(generation: Generation) -> Self {
+        Self { generation, views: HashMap::new(), weight: 0 }
     }
 
     fn view(&mut self, snapshot: &Snapshot, stream: &StreamId) -> Result<&mut View<P::Head>, ViewError> {
@@ -91,14 +86,6 @@ impl<P: Projection> Projector<P> {
 const VIEW_BYTES: usize = 512;
 
 impl<P: Projection> Fold for Projector<P> {
-    fn kind(&self) -> ProjectionKind {
-        self.kind
-    }
-
-    fn generation(&self) -> Generation {
-        self.generation
-    }
-
     fn apply(&mut self, snapshot: &Snapshot, event: &Opened) -> Result<Folded, ViewError> {
         let generation = self.generation;
         let view = self.view(snapshot, &event.stream)?;

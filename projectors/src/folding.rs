@@ -29,10 +29,6 @@ impl Folding {
         Ok(Self::new(live.collect::<Result<Vec<_>, ViewError>>()?))
     }
 
-    pub(crate) fn wants(&self, category: &str) -> bool {
-        self.folds.keys().any(|kind| kind.wants(category))
-    }
-
     /// Folds one event into every projection that wants it.
     pub(crate) fn apply(&mut self, snapshot: &Snapshot, event: &Opened) -> Result<Folded, ViewError> {
         let mut result = Folded::AlreadySeen;

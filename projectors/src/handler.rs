@@ -171,6 +171,7 @@ impl Inner {
             let Attempt { verdicts, mut folding } = self.fold_runs(snapshot, runs)?;
             folding.forget_everywhere(snapshot)?;
             let mut batch = folding.drain()?;
+            batch.forgotten.iter().for_each(|subject| self.keys.forget_cached(*subject));
             self.add_checkpoints(snapshot, &mut batch, caught_up_to)?;
             Ok((batch, verdicts))
         })

@@ -4,7 +4,7 @@ use std::{num::NonZero, sync::Arc, thread};
 
 use chrono::{DateTime, Utc};
 use domain::Event;
-use eventing::{Body, Keys, Payload, Position, RecordedEvent, StreamId, SubjectId, Version};
+use eventing::{Body, KeyError, Keys, Payload, Position, RecordedEvent, StreamId, SubjectId, Version};
 
 /// Below this many events another thread costs more than it saves.
 const EVENTS_PER_THREAD_MIN: usize = 128;
@@ -37,7 +37,7 @@ pub(crate) enum Fault {
     Unavailable(String),
 }
 
-/// Opens `events`, which keep their order.
+/// Opens `events`, which keep their order. Blocks while keys are read.
 pub(crate) fn open_all(keys: &Keys, events: &[Arc<RecordedEvent>]) -> Vec<Opened> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let part = events.len().div_ceil(threads).max(EVENTS_PER_THREAD_MIN);
@@ -45,8 +45,8 @@ pub(crate) fn open_all(keys: &Keys, events: &[Arc<RecordedEvent>]) -> Vec<Opened
         return events.iter().map(|event| open(keys, event)).collect();
     }
     thread::scope(|scope| {
-        let open_part = |part| move || -> Vec<Opened> { Iterator::map(<[_]>::iter(part), |event| open(keys, event)).collect() };
-        let parts: Vec<_> = events.chunks(part).map(|part| scope.spawn(open_part(part))).collect();
+        let open_part = |part: &[Arc<RecordedEvent>]| part.iter().map(|event| open(keys, event)).collect::<Vec<_>>();
+        let parts: Vec<_> = events.chunks(part).map(|part| scope.spawn(move || open_part(part))).collect();
         parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
@@ -66,10 +66,10 @@ fn content(keys: &Keys, event: &RecordedEvent) -> Result<Content, Fault> {
     if let Body::Open(payload) = &event.body {
         return decode(event, payload);
     }
-    match keys.open_event(event) {
+    match keys.open_event_blocking(event) {
         Ok(Payload::Open(payload)) => decode(event, &payload),
         Ok(Payload::Erased) => Ok(Content::Erased),
-        Err(error) if error.is_transient() => Err(Fault::Unavailable(error.to_string())),
+        Err(error @ KeyError::Unavailable(_)) => Err(Fault::Unavailable(error.to_string())),
         Err(error) => Err(Fault::Poison(error.to_string())),
     }
 }

@@ -111,7 +111,7 @@ impl ProjectionKind {
     }
 
     pub(crate) fn start(self, generation: Generation) -> Box<dyn Fold> {
-        with_projection!(self, P => Box::new(Projector::<P>::new(self, generation)))
+        with_projection!(self, P => Box::new(Projector::<P>::new(generation)))
     }
 }
 

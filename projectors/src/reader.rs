@@ -1,5 +1,7 @@
 //! Typed reads of the live views. Each reads one moment of the store, takes microseconds and never waits.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use domain::{AccountId, BaseModelId, CatalogueId, Generated, PlaylistId, Rating, SessionHash, TrackId};
 use eventing::{EventLog, Keys, Position, StreamId, Version};
@@ -10,7 +12,8 @@ use crate::{
     ViewStore,
     fold::fold_alone,
     folding::live_generation,
-    opened::open,
+    opened::{Opened, open_all},
+    rebuild::blocking,
     projections::{TasteModels, accounts, library, playlists, taste_models},
     store::{Direction, Generation, Snapshot},
     view::parse,
@@ -417,8 +420,13 @@ pub async fn listener_taste_as_of(
         let page = log.read_stream(&stream, after, limit).await.map_err(|error| ViewError::log("a stream", error))?;
         let Some(last) = page.last() else { break };
         after = last.version;
-        events.extend(page.iter().map(|event| open(keys, event)));
+        events.extend(page.into_iter().map(Arc::new));
     }
+    let keys = keys.clone();
+    blocking(move || taste_of(stream, open_all(&keys, &events))).await
+}
+
+fn taste_of(stream: StreamId, events: Vec<Opened>) -> Result<ListenerTaste, ViewError> {
     let view = fold_alone::<TasteModels>(stream, events)?;
     let Some(head) = view.head() else { return Ok(ListenerTaste::default()) };
     let ratings = view.entries::<taste_models::RatingOnly>(taste_models::RATINGS)?;

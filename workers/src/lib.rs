@@ -1,1 +1,43 @@
-//! The `workers` package.
+//! The roles behind the queues, and what playlists are made of.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`usermanagement`] | keeps the view of accounts and sessions |
+//! | [`mod@classifier`] | keeps the views of taste, playlists and library, and answers requests for playlists |
+//! | [`generator`] | takes requests in, makes several at a time, and finds those that were missed |
+//! | [`generation`] | one request to its one answer: a pure function of the log before it |
+//! | [`inputs`] | what stood in the log before a request |
+//! | [`library`] | decoded catalogues and base models, by digest |
+//! | [`registry`] | where base models lie as files |
+//! | [`recompute`](mod@recompute) | an answer computed again, for auditors |
+//!
+//! # What holds here
+//! - A playlist depends on nothing but the log before its request: not on a clock, on which worker makes it, on how far
+//!   its views have got, or on what else is being made.
+//! - A request is answered once. The log decides: whoever is second is told so, and that is fine.
+//! - A worker may be killed anywhere. What it had not stored is done again by it or by another.
+//! - No log line here names a person, a track or a playlist's name.
+//!
+//! # What is deliberately not here
+//! The rules are `domain`'s, the arithmetic `classifier`'s, the folds `projectors`', delivery `eventing`'s.
+
+pub mod classifier;
+pub mod generation;
+pub mod generator;
+pub mod inputs;
+mod intake;
+pub mod library;
+mod parts;
+pub mod recompute;
+pub mod registry;
+pub mod usermanagement;
+
+pub use self::{
+    classifier::{ClassifierSettings, ClassifierWorker},
+    generation::Answer,
+    library::Library,
+    parts::{Parts, WorkerError},
+    recompute::{Recomputed, Recomputer, recompute},
+    registry::Registry,
+    usermanagement::UsermanagementWorker,
+};

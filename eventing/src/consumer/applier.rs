@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt;
 
 use super::{
-    ConsumerError, ConsumerSettings, Handler, Run, Verdict,
+    ConsumerError, ConsumerSettings, HaltReason, Handler, Run, Verdict,
     error::Ended,
     ledger::Ledger,
     patience::{Patience, ask_log, ask_store},
@@ -22,6 +22,14 @@ use crate::{EventLog, Position, RecordedEvent, StreamId, Version, failpoint};
 const STREAM_PAGE: usize = 1_000;
 /// How often in a row another replica may be faster before that counts as a failed attempt.
 const RACES_MAX: u32 = 5;
+/// How many times more attempts an event gets while nothing goes well.
+const OUTAGE_FACTOR: u32 = 8;
+
+/// Reasons, as they are stored with dead letters.
+const REFUSED: &str = "refused by the handler";
+const RETRIED: &str = "retried";
+const PANICKED: &str = "panicked";
+const TOO_OFTEN: &str = "too many attempts";
 
 /// Applies events. Afterwards each is stored, or its stream is parked, or its stream waits.
 pub(super) struct Applier<H> {
@@ -33,19 +41,32 @@ pub(super) struct Applier<H> {
     pub(super) patience: Patience,
     /// Whether every stream is handled alone and counted before, since earlier runs died at this place.
     pub(super) careful: bool,
+    /// When a run was stored last.
+    pub(super) went_well: Option<Instant>,
 }
 
-/// Where a run began and ended.
+/// Where a run begins, and how many events it has.
 struct Span {
     stream: StreamId,
     first: (Version, Position),
+    len: usize,
 }
 
-/// Why a run was not applied, when it may be later.
-struct Failure {
-    reason: &'static str,
-    error: String,
-    asked: Duration,
+impl Span {
+    fn of(run: &Run) -> Self {
+        Self { stream: run.stream.clone(), first: run.first(), len: run.events.len() }
+    }
+}
+
+/// What a verdict on a run leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It is stored: go on.
+    Stored,
+    /// One of several events is at fault: try fewer, to find out which.
+    Narrow,
+    /// The stream waits, or is parked.
+    SetAside,
 }
 
 impl<H: Handler> Applier<H> {
@@ -59,7 +80,7 @@ impl<H: Handler> Applier<H> {
             let plan = heap.against(&applied);
             self.handle(plan.runs).await?;
             for stream in plan.gaps {
-                self.walk(&stream).await?;
+                self.walk(&stream, STREAM_PAGE).await?;
             }
         }
         self.retry_due().await
@@ -96,6 +117,9 @@ impl<H: Handler> Applier<H> {
         if alone {
             self.waiting.put(stream.clone(), Instant::now(), event.position);
         }
+        if self.careful {
+            self.waiting.suspect(stream);
+        }
         alone
     }
 
@@ -127,22 +151,23 @@ impl<H: Handler> Applier<H> {
         if runs.is_empty() {
             return Ok(());
         }
-        let spans: Vec<Span> =
-            runs.iter().map(|run| Span { stream: run.stream.clone(), first: run.first() }).collect();
-        match self.call(runs).await? {
-            Some(verdicts) => {
-                for (span, verdict) in spans.into_iter().zip(verdicts) {
-                    self.conclude(&span, verdict).await?;
-                }
-            }
-            // One of them is at fault: each is tried alone, and counted before.
-            None => {
-                for span in spans {
-                    self.waiting.put(span.stream, Instant::now(), span.first.1);
-                }
+        let spans: Vec<Span> = runs.iter().map(Span::of).collect();
+        let Some(verdicts) = self.call(runs).await? else {
+            spans.iter().for_each(|span| self.try_alone(span));
+            return Ok(());
+        };
+        for (span, verdict) in spans.iter().zip(verdicts) {
+            if self.conclude(span, verdict).await? == Outcome::Narrow {
+                self.try_alone(span);
             }
         }
         Ok(())
+    }
+
+    /// Lets a stream be tried alone, at once, and counted before: it may be at fault.
+    fn try_alone(&mut self, span: &Span) {
+        self.waiting.put(span.stream.clone(), Instant::now(), span.first.1);
+        self.waiting.suspect(&span.stream);
     }
 
     /// Calls the handler; no answer when it panicked.
@@ -159,24 +184,20 @@ impl<H: Handler> Applier<H> {
         }
     }
 
-    /// Does what the verdict on a run says. True when the run is stored.
-    async fn conclude(&mut self, span: &Span, verdict: Verdict) -> Result<bool, Ended> {
+    /// Does what the verdict on a run says.
+    async fn conclude(&mut self, span: &Span, verdict: Verdict) -> Result<Outcome, Ended> {
         match verdict {
-            Verdict::Done | Verdict::AlreadySeen => Ok(true),
-            Verdict::RetryAfter(Duration::ZERO) => self.lost_a_race(span).await.map(|()| false),
-            Verdict::RetryAfter(asked) => {
-                let error = "the handler asked to be tried again".to_owned();
-                self.failed(span, Failure { reason: "retries", error, asked }).await.map(|()| false)
+            Verdict::Done | Verdict::AlreadySeen => {
+                self.went_well = Some(Instant::now());
+                return Ok(Outcome::Stored);
             }
-            Verdict::DeadLetter(reason) => self.park(span, "dead-letter", &reason.0).await.map(|()| false),
-            Verdict::Halt(reason) => Err(ConsumerError::Halted {
-                consumer: self.patience.consumer,
-                stream: span.stream.clone(),
-                version: span.first.0,
-                reason,
-            }
-            .into()),
+            Verdict::DeadLetter(_) if span.len > 1 => return Ok(Outcome::Narrow),
+            Verdict::DeadLetter(reason) => self.park(span, REFUSED, &reason.0).await?,
+            Verdict::RetryAfter(Duration::ZERO) => self.lost_a_race(span).await?,
+            Verdict::RetryAfter(asked) => self.failed(span, RETRIED, "the handler asked for time", asked).await?,
+            Verdict::Halt(reason) => return Err(self.halted(span, reason)),
         }
+        Ok(Outcome::SetAside)
     }
 
     async fn lost_a_race(&mut self, span: &Span) -> Result<(), Ended> {
@@ -184,30 +205,26 @@ impl<H: Handler> Applier<H> {
         if races <= RACES_MAX {
             return Ok(());
         }
-        let error = "another replica was always faster".to_owned();
-        self.failed(span, Failure { reason: "races", error, asked: Duration::ZERO }).await
+        self.failed(span, RETRIED, "another replica was always faster", Duration::ZERO).await
     }
 
-    /// Lets the stream wait. The first failure counts as one attempt; later ones were counted before they were made.
-    async fn failed(&mut self, span: &Span, failure: Failure) -> Result<(), Ended> {
-        let Some(event) = self.at_fault(span).await? else {
+    /// Lets the stream wait, and remembers why. The first failure counts as an attempt; later ones are counted before.
+    async fn failed(&mut self, span: &Span, reason: &str, error: &str, asked: Duration) -> Result<(), Ended> {
+        let Some(event) = self.at_fault(&span.stream).await? else {
             self.waiting.put(span.stream.clone(), Instant::now(), span.first.1);
             return Ok(());
         };
-        if self.ledger.attempts(&event.stream, event.version) == 0 {
-            ask_log!(self.patience, "count an attempt", self.ledger.count(&event));
-        }
-        self.ledger.note(&event.stream, failure.reason, &failure.error);
+        ask_log!(self.patience, "remember a failure", self.ledger.failed(&event, reason, error));
         let attempts = self.ledger.attempts(&event.stream, event.version);
-        let (min, max) = (self.settings.backoff_min, self.settings.backoff_max);
-        let wait = backoff(attempts, failure.asked, min, max);
+        let wait = backoff(attempts, asked, self.settings.backoff_min, self.settings.backoff_max);
         self.waiting.put(event.stream.clone(), Instant::now() + wait, event.position);
+        self.patience.status.note(format!("{reason} at {} version {}: {error}", event.stream, event.version));
         Ok(())
     }
 
     /// Parks the stream and tells so.
     async fn park(&mut self, span: &Span, reason: &str, error: &str) -> Result<(), Ended> {
-        if let Some(event) = self.at_fault(span).await? {
+        if let Some(event) = self.at_fault(&span.stream).await? {
             ask_log!(self.patience, "store a dead letter", self.ledger.park(&event, reason, error));
             tracing::error!(
                 consumer.name = self.patience.consumer,
@@ -224,24 +241,37 @@ impl<H: Handler> Applier<H> {
     }
 
     /// The first event of the stream that is not applied; none when another replica was faster.
-    async fn at_fault(&self, span: &Span) -> Result<Option<RecordedEvent>, Ended> {
-        let applied = self.applied_to(&span.stream).await?;
-        let read = ask_log!(self.patience, "read the log", self.log.read_stream(&span.stream, applied, 1));
+    async fn at_fault(&self, stream: &StreamId) -> Result<Option<RecordedEvent>, Ended> {
+        let applied = self.applied_to(stream).await?;
+        let read = ask_log!(self.patience, "read the log", self.log.read_stream(stream, applied, 1));
         Ok(read.into_iter().next())
     }
 
-    /// Tries a stream that waits, alone: counted before, and parked when that was too often.
+    /// Tries a stream that waits. One that failed is tried alone, counted before, and parked when that was too often.
     async fn retry(&mut self, stream: &StreamId) -> Result<(), Ended> {
-        let span = Span { stream: stream.clone(), first: (Version(0), Position(0)) };
-        let Some(event) = self.at_fault(&span).await? else { return self.through(stream).await };
-        if self.ledger.attempts(stream, event.version) >= self.settings.attempts_max {
-            let error = self.ledger.last_error(stream).unwrap_or_default().to_owned();
-            return self.park(&span, "too many attempts", &error).await;
-        }
-        if !self.ledger.is_skipped(stream, event.version) {
+        let Some(event) = self.at_fault(stream).await? else { return self.through(stream).await };
+        let suspected = self.waiting.is_suspect(stream) || self.ledger.is_failing(stream);
+        let skipped = self.ledger.is_skipped(stream, event.version);
+        if suspected && !skipped {
+            if self.is_hopeless(&event) {
+                let span = Span { stream: stream.clone(), first: (event.version, event.position), len: 1 };
+                let error = self.ledger.last_error(stream).to_owned();
+                return self.park(&span, TOO_OFTEN, &error).await;
+            }
             ask_log!(self.patience, "count an attempt", self.ledger.count(&event));
         }
-        if self.walk(stream).await? { self.through(stream).await } else { Ok(()) }
+        let page = if suspected { 1 } else { STREAM_PAGE };
+        if self.walk(stream, page).await? { self.through(stream).await } else { Ok(()) }
+    }
+
+    /// Whether an event was tried too often. One whose handler only ever asks for time is given much more of it as
+    /// long as nothing else goes well either: that is an outage, not the event's fault.
+    fn is_hopeless(&self, event: &RecordedEvent) -> bool {
+        let attempts = self.ledger.attempts(&event.stream, event.version);
+        let asked_for_time = self.ledger.reason(&event.stream) == RETRIED;
+        let is_outage = asked_for_time && self.went_well < self.waiting.since(&event.stream);
+        let factor = if is_outage { OUTAGE_FACTOR } else { 1 };
+        attempts >= self.settings.attempts_max.saturating_mul(factor)
     }
 
     async fn through(&mut self, stream: &StreamId) -> Result<(), Ended> {
@@ -258,46 +288,52 @@ impl<H: Handler> Applier<H> {
         }
     }
 
-    /// Applies a stream from where it stands to its head, straight from the log. True when it got there.
-    async fn walk(&mut self, stream: &StreamId) -> Result<bool, Ended> {
-        let mut before = None;
+    /// Applies a stream from where it stands to its head, straight from the log, first `page` events at a time. True
+    /// when it got there.
+    async fn walk(&mut self, stream: &StreamId, mut page: usize) -> Result<bool, Ended> {
+        let mut stored = None;
         loop {
             let applied = self.applied_to(stream).await?;
-            if before == Some(applied) {
+            if stored == Some(applied) {
                 return Err(self.broke(format!("{stream} does not go on from version {applied}")));
             }
-            before = Some(applied);
-            let read = ask_log!(self.patience, "read the log", self.log.read_stream(stream, applied, STREAM_PAGE));
+            let read = ask_log!(self.patience, "read the log", self.log.read_stream(stream, applied, page));
             if read.is_empty() {
                 return Ok(true);
             }
-            if !self.step(stream, read).await? {
-                return Ok(false);
+            match self.step(stream, read).await? {
+                (Outcome::Stored, _) => (stored, page) = (Some(applied), (page * 2).min(STREAM_PAGE)),
+                (Outcome::Narrow, len) => (stored, page) = (None, (len / 2).max(1)),
+                (Outcome::SetAside, _) => return Ok(false),
             }
         }
     }
 
-    /// Applies the next events of a stream, up to one that is skipped; or passes over that. True when that is stored.
-    async fn step(&mut self, stream: &StreamId, read: Vec<RecordedEvent>) -> Result<bool, Ended> {
+    /// Applies the next events of a stream, up to one that is skipped; or passes over that. Also tells how many.
+    async fn step(&mut self, stream: &StreamId, read: Vec<RecordedEvent>) -> Result<(Outcome, usize), Ended> {
         let (version, position) = (read[0].version, read[0].position);
         if self.ledger.is_skipped(stream, version) {
             ask_store!(self.patience, "pass over an event", self.handler.pass_over(stream, version, position));
-            return Ok(true);
+            return Ok((Outcome::Stored, 1));
         }
         let kept = read.into_iter().take_while(|event| !self.ledger.is_skipped(stream, event.version));
         let run = Run { stream: stream.clone(), events: kept.map(Arc::new).collect() };
-        let span = Span { stream: stream.clone(), first: run.first() };
-        match self.call(vec![run]).await? {
-            Some(verdicts) => {
-                let verdict = verdicts.into_iter().next().unwrap_or(Verdict::AlreadySeen);
-                self.conclude(&span, verdict).await
-            }
+        let span = Span::of(&run);
+        let verdict = self.call(vec![run]).await?.and_then(|verdicts| verdicts.into_iter().next());
+        let outcome = match verdict {
+            Some(verdict) => self.conclude(&span, verdict).await?,
+            None if span.len > 1 => Outcome::Narrow,
             None => {
-                let error = "the handler panicked".to_owned();
-                self.failed(&span, Failure { reason: "panic", error, asked: Duration::ZERO }).await?;
-                Ok(false)
+                self.failed(&span, PANICKED, "the handler panicked", Duration::ZERO).await?;
+                Outcome::SetAside
             }
-        }
+        };
+        Ok((outcome, span.len))
+    }
+
+    fn halted(&self, span: &Span, reason: HaltReason) -> Ended {
+        let (consumer, stream, version) = (self.patience.consumer, span.stream.clone(), span.first.0);
+        ConsumerError::Halted { consumer, stream, version, reason }.into()
     }
 
     fn broke(&self, what: String) -> Ended {

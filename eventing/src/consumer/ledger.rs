@@ -72,9 +72,14 @@ impl Ledger {
         self.open.get(stream).filter(|row| row.key.version == version).map_or(0, |row| row.attempts)
     }
 
-    /// Why this stream failed last.
-    pub(super) fn last_error(&self, stream: &StreamId) -> Option<&str> {
-        self.open.get(stream).map(|row| row.last_error.as_str())
+    /// Why this stream failed last, in a word; empty when it did not.
+    pub(super) fn reason(&self, stream: &StreamId) -> &str {
+        self.open.get(stream).map_or("", |row| &row.reason)
+    }
+
+    /// What went wrong last with this stream.
+    pub(super) fn last_error(&self, stream: &StreamId) -> &str {
+        self.open.get(stream).map_or("", |row| &row.last_error)
     }
 
     /// Counts one attempt at `event`, before it is made. Durable when this answers.
@@ -84,12 +89,13 @@ impl Ledger {
         self.put(row).await
     }
 
-    /// Remembers why the last attempt at `stream` failed; stored with the next count.
-    pub(super) fn note(&mut self, stream: &StreamId, reason: &str, error: &str) {
-        if let Some(row) = self.open.get_mut(stream) {
-            reason.clone_into(&mut row.reason);
-            error.clone_into(&mut row.last_error);
-        }
+    /// Remembers why an attempt at `event` failed; counts it if it was not counted before. Durable when this answers.
+    pub(super) async fn failed(&mut self, event: &RecordedEvent, reason: &str, error: &str) -> Result<(), LogError> {
+        let mut row = self.row_of(event);
+        row.attempts = row.attempts.max(1);
+        reason.clone_into(&mut row.reason);
+        error.clone_into(&mut row.last_error);
+        self.put(row).await
     }
 
     /// Parks the stream at `event`. Durable when this answers.

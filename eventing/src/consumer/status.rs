@@ -89,6 +89,11 @@ impl StatusBoard {
         });
     }
 
+    /// Sets the error text.
+    pub(super) fn note(&self, error: String) {
+        self.update(|status| status.last_error = Some(error));
+    }
+
     /// Sets the error text from the whole chain of `error`, and logs it.
     pub(super) fn failed(&self, doing: &str, error: &(dyn std::error::Error + 'static)) {
         let chain = chain_of(error);

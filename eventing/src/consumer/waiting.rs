@@ -20,6 +20,10 @@ struct Wait {
     held: Option<Delivery>,
     /// How often another replica was faster, in a row.
     races: u32,
+    /// Whether its next attempt is counted before it is made.
+    suspect: bool,
+    /// Since when it waits.
+    since: Instant,
 }
 
 impl Waiting {
@@ -33,7 +37,14 @@ impl Waiting {
 
     /// Lets `stream` wait until `due`. `floor` is a position at or below the first event not applied.
     pub(super) fn put(&mut self, stream: StreamId, due: Instant, floor: Position) {
-        let wait = self.0.entry(stream).or_insert(Wait { due, floor, held: None, races: 0 });
+        let wait = self.0.entry(stream).or_insert_with(|| Wait {
+            due,
+            floor,
+            held: None,
+            races: 0,
+            suspect: false,
+            since: Instant::now(),
+        });
         wait.due = due;
         wait.floor = wait.floor.min(floor);
     }
@@ -46,6 +57,22 @@ impl Waiting {
             wait.races
         });
         races.unwrap_or_default()
+    }
+
+    /// Has the next attempt at `stream` counted before it is made: it may not end.
+    pub(super) fn suspect(&mut self, stream: &StreamId) {
+        if let Some(wait) = self.0.get_mut(stream) {
+            wait.suspect = true;
+        }
+    }
+
+    pub(super) fn is_suspect(&self, stream: &StreamId) -> bool {
+        self.0.get(stream).is_some_and(|wait| wait.suspect)
+    }
+
+    /// Since when `stream` waits.
+    pub(super) fn since(&self, stream: &StreamId) -> Option<Instant> {
+        self.0.get(stream).map(|wait| wait.since)
     }
 
     /// Keeps `delivery` back while `stream` waits; gives it back when one is kept already, or when nothing waits.

@@ -21,6 +21,7 @@ use crate::ids::{Position, StreamId, Version};
 use crate::record::{Body, RecordedEvent, line};
 
 pub use error::{LogError, OpenError};
+pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
 pub use filter::EventFilter;
 pub use sqlite::dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
 

@@ -103,12 +103,12 @@ impl ViewStore {
         &self,
         projection: &'static str,
         checkpoint: Position,
-        finish: impl FnOnce(&RoTxn<'_, AnyTls>, &super::Snapshot) -> Result<Batch, ViewError>,
+        finish: impl FnOnce(&super::Snapshot) -> Result<Batch, ViewError>,
     ) -> Result<(), ViewError> {
         let mut txn = self.inner.env.write_txn()?;
         let tables = &self.inner.tables;
         // Taken under the write lock: nobody can commit behind it.
-        let batch = finish(&txn, &self.snapshot()?)?;
+        let batch = finish(&self.snapshot()?)?;
         let outcomes = self.write_in(&mut txn, &batch)?;
         if outcomes.iter().any(|outcome| !matches!(outcome, Ok(()) | Err(Refusal::Forgotten))) {
             return Err(layout::corrupt("a generation being built was changed by another"));

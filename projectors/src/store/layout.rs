@@ -72,7 +72,7 @@ pub(super) fn encode_view(version: Version, position: Position, head: Option<&[u
     bytes
 }
 
-pub(super) fn decode_view(bytes: &[u8]) -> Result<StoredView<'_>, ViewError> {
+pub(crate) fn decode_view(bytes: &[u8]) -> Result<StoredView<'_>, ViewError> {
     let (header, head) = bytes.split_at_checked(VIEW_HEADER_BYTES).ok_or_else(|| corrupt("a view is cut short"))?;
     let head = match header[VIEW_HEADER_BYTES - 1] {
         HELD => Some(head),

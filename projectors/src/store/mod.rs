@@ -29,7 +29,9 @@ use heed::{
 };
 use tokio::sync::broadcast;
 
+pub(crate) use self::generations::RebuildLock;
 pub use self::error::ViewError;
+pub(crate) use self::layout::decode_view;
 pub(crate) use self::snapshot::{Direction, Snapshot, Table, stream_id};
 use crate::changes::Change;
 
@@ -159,8 +161,17 @@ impl ViewStore {
     }
 
     pub(crate) fn open_sized(dir: &Path, map_bytes: usize) -> Result<Self, ViewError> {
+        Self::open_with(dir, map_bytes, EnvFlags::NO_META_SYNC)
+    }
+
+    /// A store that need not survive this process: commits do not wait for the disk.
+    pub(crate) fn open_scratch(dir: &Path) -> Result<Self, ViewError> {
+        Self::open_with(dir, MAP_BYTES, EnvFlags::NO_SYNC)
+    }
+
+    fn open_with(dir: &Path, map_bytes: usize, flags: EnvFlags) -> Result<Self, ViewError> {
         fs::create_dir_all(dir).map_err(ViewError::unavailable)?;
-        let env = open_env(dir, map_bytes)?;
+        let env = open_env(dir, map_bytes, flags)?;
         env.clear_stale_readers()?;
         let tables = Tables::open(&env)?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
@@ -206,12 +217,13 @@ impl ViewStore {
 }
 
 #[expect(unsafe_code, reason = "a memory map is sound only while nobody but LMDB writes its file")]
-fn open_env(dir: &Path, map_bytes: usize) -> Result<Env<WithoutTls>, ViewError> {
+fn open_env(dir: &Path, map_bytes: usize, flags: EnvFlags) -> Result<Env<WithoutTls>, ViewError> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.map_size(map_bytes).max_dbs(8).max_readers(READERS_MAX);
-    // SAFETY: the folder is the program's own, every process opens it through LMDB with its lock file, and
-    // NO_META_SYNC gives up the last commit at a power failure, never the file's integrity.
-    let env = unsafe { options.flags(EnvFlags::NO_META_SYNC).open(dir) };
+    // SAFETY: the folder is the program's own, every process opens it through LMDB with its lock file, and the two
+    // flags in use say when the disk is waited for: NO_META_SYNC may lose the last commit at a power failure, never
+    // the file's integrity, and NO_SYNC is for stores that nobody opens again.
+    let env = unsafe { options.flags(flags).open(dir) };
     env.map_err(|error| match error {
         heed::Error::Io(cause) if cause.kind() == io::ErrorKind::OutOfMemory => ViewError::unavailable(cause),
         other => other.into(),

@@ -78,6 +78,15 @@ pub(super) fn find_earlier(connection: &Connection, append: &Append) -> Result<O
     Ok(is_same.then(|| appended(events)).flatten())
 }
 
+/// Whether an id of this append is another event's, or stands in it twice.
+pub(super) fn reuses_an_id(connection: &Connection, append: &Append) -> bool {
+    let mut ids: Vec<_> = append.events.iter().map(|event| event.id).collect();
+    let is_used = |id| matches!(reader::by_id(connection, id), Ok(Some(_)));
+    let is_any_used = ids.iter().copied().any(is_used);
+    ids.sort_unstable();
+    is_any_used || ids.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 fn appended(events: Vec<RecordedEvent>) -> Option<Appended> {
     let (position, version) = events.last().map(|last| (last.position, last.version))?;
     Some(Appended { position, version, events })

@@ -12,7 +12,7 @@ mod fault;
 mod heads;
 pub(super) mod reader;
 mod readers;
-pub(crate) mod schema;
+pub(super) mod schema;
 mod watcher;
 mod writer;
 

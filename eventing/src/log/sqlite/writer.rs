@@ -149,15 +149,19 @@ impl Writer {
 
     /// One bad append must not fail the others: they are tried again one by one, unless the log as a whole
     /// cannot be written.
-    fn explain_unwritten(&mut self, mut batch: Vec<WaitingAppend>, error: &LogError) {
-        if batch.len() > 1 && matches!(error, LogError::Constraint) {
+    fn explain_unwritten(&mut self, batch: Vec<WaitingAppend>, error: &LogError) {
+        let may_be_one_append = matches!(error, LogError::Corrupt(_));
+        if batch.len() > 1 && may_be_one_append {
             for waiting in batch {
                 self.append_all(vec![waiting]);
             }
             return;
         }
-        for waiting in batch.drain(..) {
-            let _ = waiting.answer.send(Err(fault::not_written(error)));
+        for waiting in batch {
+            let is_misuse = may_be_one_append && append::reuses_an_id(&self.connection, &waiting.append);
+            let answer =
+                if is_misuse { AppendError::Invalid("an event id is in use") } else { fault::not_written(error) };
+            let _ = waiting.answer.send(Err(answer));
         }
     }
 

@@ -1,0 +1,188 @@
+//! What every handler works with.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use eventing::{EventLog, Keys, LogError};
+use projectors::{DomainExecutor, ViewReader};
+use tokio_util::{sync::CancellationToken, sync::DropGuard, task::TaskTracker};
+
+use crate::{
+    catalogue::CatalogueHandle,
+    config::ApiConfig,
+    erasure,
+    idempotency::Running,
+    passwords::{PasswordError, Passwords},
+    sessions::SessionGate,
+    throttle::Throttle,
+};
+
+/// The parts that the API is put together from.
+#[derive(Clone)]
+pub struct ApiParts {
+    /// The event log.
+    pub log: EventLog,
+    /// The keys of persons, beside the log.
+    pub keys: Keys,
+    /// Carries out commands on that log.
+    pub executor: DomainExecutor,
+    /// Reads the views.
+    pub views: ViewReader,
+    /// The current catalogue.
+    pub catalogue: CatalogueHandle,
+}
+
+/// Everything a handler needs. Cheap to clone; its background tasks end with the last clone.
+#[derive(Clone)]
+pub struct ApiState(Arc<Inner>);
+
+/// See [`ApiState`].
+pub struct Inner {
+    parts: ApiParts,
+    config: ApiConfig,
+    passwords: Passwords,
+    throttle: Throttle,
+    gate: SessionGate,
+    running: Running,
+    is_draining: AtomicBool,
+    tasks: TaskTracker,
+    _stop: DropGuard,
+}
+
+/// Why the API cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log cannot be read.
+    #[error("the event log cannot be read")]
+    Log(#[from] LogError),
+    /// The password settings are not possible.
+    #[error("passwords cannot be hashed as configured")]
+    Passwords(#[from] PasswordError),
+    /// An erasure that had begun could not be finished.
+    #[error("an erasure that had begun could not be finished")]
+    Erasure(#[source] erasure::ErasureError),
+}
+
+impl ApiState {
+    /// Puts the API together, finishes erasures that a crash cut short, and begins to follow the log.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing runs.
+    pub async fn start(parts: ApiParts, config: ApiConfig) -> Result<Self, StartError> {
+        let passwords = Passwords::new(config.passwords.clone())?;
+        let throttle = config.throttle.clone().map_or(Throttle::Off, Throttle::in_memory);
+        erasure::finish(&parts.log, &parts.keys).await.map_err(StartError::Erasure)?;
+        let head = parts.log.head().await?;
+        let gate = SessionGate::new(parts.log.clone(), parts.views.clone(), head, config.session_wait);
+        let stop = CancellationToken::new();
+        follow(&stop, gate.clone().follow());
+        follow(&stop, parts.catalogue.clone().follow());
+        Ok(Self(Arc::new(Inner {
+            parts,
+            config,
+            passwords,
+            throttle,
+            gate,
+            running: Running::default(),
+            is_draining: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+            _stop: stop.drop_guard(),
+        })))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Inner {
+    /// The event log.
+    #[must_use]
+    pub fn log(&self) -> &EventLog {
+        &self.parts.log
+    }
+
+    /// The keys of persons.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.parts.keys
+    }
+
+    /// Carries out commands.
+    #[must_use]
+    pub fn executor(&self) -> &DomainExecutor {
+        &self.parts.executor
+    }
+
+    /// Reads views.
+    #[must_use]
+    pub fn views(&self) -> &ViewReader {
+        &self.parts.views
+    }
+
+    /// The current catalogue.
+    #[must_use]
+    pub fn catalogue(&self) -> &CatalogueHandle {
+        &self.parts.catalogue
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ApiConfig {
+        &self.config
+    }
+
+    /// Hashes and checks passwords.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Slows down guessing.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// Lets sessions through.
+    #[must_use]
+    pub fn gate(&self) -> &SessionGate {
+        &self.gate
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Work that goes on after an answer, such as hashing a password again. Waited for at the end.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Makes readiness say no, for the rest of the process.
+    pub fn begin_drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the process is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+}
+
+fn follow(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+    let stop = stop.clone();
+    tokio::spawn(async move { stop.run_until_cancelled(work).await });
+}

@@ -1,0 +1,73 @@
+//! Aggregates kept in memory, bounded by their weight.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::ids::{Position, StreamId, Version};
+
+/// The weight of everything kept: about so many bytes.
+const WEIGHT_MAX: u64 = 256 << 20;
+/// How many aggregates are expected; only a first size.
+const ITEMS_EXPECTED: usize = 100_000;
+/// What an aggregate weighs besides its events' payloads.
+const WEIGHT_LEAST: usize = 512;
+
+/// An aggregate, as of when, and what it weighs: the payload bytes that were folded into it, which is more
+/// than what is left of them.
+#[derive(Debug)]
+pub(super) struct Held<A> {
+    pub(super) version: Version,
+    pub(super) position: Position,
+    pub(super) weight: usize,
+    pub(super) aggregate: Arc<A>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    version: Version,
+    position: Position,
+    weight: usize,
+    aggregate: Arc<dyn Any + Send + Sync>,
+}
+
+#[derive(Debug, Clone)]
+struct ByPayload;
+
+impl Weighter<StreamId, Kept> for ByPayload {
+    fn weight(&self, _: &StreamId, kept: &Kept) -> u64 {
+        (kept.weight + WEIGHT_LEAST) as u64
+    }
+}
+
+pub(super) struct AggregateCache(Cache<StreamId, Kept, ByPayload>);
+
+impl std::fmt::Debug for AggregateCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AggregateCache").field("len", &self.0.len()).finish()
+    }
+}
+
+impl AggregateCache {
+    pub(super) fn new() -> Self {
+        Self(Cache::with_weighter(ITEMS_EXPECTED, WEIGHT_MAX, ByPayload))
+    }
+
+    /// Takes an aggregate out. An aggregate of another type under this name is dropped.
+    pub(super) fn take<A: Send + Sync + 'static>(&self, stream: &StreamId) -> Option<Held<A>> {
+        let (_, Kept { version, position, weight, aggregate }) = self.0.remove(stream)?;
+        let aggregate = aggregate.downcast().ok()?;
+        Some(Held { version, position, weight, aggregate })
+    }
+
+    pub(super) fn put<A: Send + Sync + 'static>(&self, stream: &StreamId, held: Held<A>) {
+        let Held { version, position, weight, aggregate } = held;
+        self.0.insert(stream.clone(), Kept { version, position, weight, aggregate });
+    }
+
+    pub(super) fn remove(&self, stream: &StreamId) {
+        self.0.remove(stream);
+    }
+}

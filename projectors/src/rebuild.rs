@@ -1,0 +1,244 @@
+//! Folding a projection again, beside the live views, and switching to the result at once.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eventing::{EventLog, Keys, Position, StreamId, Version};
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::{
+    Difference, ProjectionKind, ViewError, ViewStore,
+    compare::{Side, compare},
+    folding::Folding,
+    opened::open,
+    scan::{Beside, Part, Scanned, fold_event, fold_log},
+    store::{Generation, RebuildLock, Snapshot},
+};
+
+/// A rebuild stops chasing the log's head when it is so close, and folds the rest while nobody else can write.
+const CLOSE_ENOUGH: u64 = 1_000;
+/// A log that grows faster than it is folded is chased so many times.
+const CHASES_MAX: u32 = 20;
+/// Records of one stream read at a time.
+const PAGE: usize = 1_000;
+
+/// What a rebuild came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rebuilt {
+    /// The projection's name.
+    pub projection: &'static str,
+    /// The generation that is live now.
+    pub generation: Generation,
+    /// The generation that was live before.
+    pub replaced: Option<Generation>,
+    /// Everything wanted at or below this is in the new views.
+    pub position: Position,
+    /// How many events of the log were read.
+    pub events: u64,
+    /// How many rows of views at the same version were not alike. Expected after a change of the fold; otherwise the
+    /// old views were damaged.
+    pub differences: u64,
+    /// The first of them.
+    pub first_difference: Option<Difference>,
+    /// Streams that an unreadable event stopped; their views stand before it.
+    pub stopped: BTreeSet<StreamId>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Folds all of `kind` into a new generation, compares it with the live one and switches to it in one transaction, then
+/// deletes the old one. Readers and projectors in every process go on meanwhile and notice the switch by themselves:
+/// no view goes back to an earlier version.
+///
+/// Not cancel-safe: a rebuild that is dropped leaves an unfinished generation, which the next one deletes.
+///
+/// # Errors
+/// The live views are unchanged after each.
+/// - `RebuildRunning`: another one runs on this store.
+/// - `Log`: the log or a person's key could not be read.
+/// - `Full`, `Unavailable`, `Corrupt`: the store could not be written.
+pub async fn rebuild(
+    store: &ViewStore,
+    log: &EventLog,
+    keys: &Keys,
+    kind: ProjectionKind,
+) -> Result<Rebuilt, ViewError> {
+    let started = Instant::now();
+    let (lock, generation) = begin(store.clone(), kind).await?;
+    let rebuild = Rebuild { store: store.clone(), log: log.clone(), keys: keys.clone(), kind };
+    let finished = rebuild.run(generation).await;
+    let store = store.clone();
+    let rebuilt = blocking(move || {
+        if finished.is_err() {
+            store.abandon(kind.name(), &lock)?;
+        }
+        store.sweep(&lock)?;
+        finished
+    });
+    Ok(Rebuilt { took: started.elapsed(), ..rebuilt.await? })
+}
+
+async fn begin(store: ViewStore, kind: ProjectionKind) -> Result<(RebuildLock, Generation), ViewError> {
+    blocking(move || {
+        let lock = store.lock_rebuild()?;
+        let generation = store.begin_building(kind.name(), kind.revision(), &lock)?;
+        Ok((lock, generation))
+    })
+    .await
+}
+
+#[derive(Clone)]
+struct Rebuild {
+    store: ViewStore,
+    log: EventLog,
+    keys: Keys,
+    kind: ProjectionKind,
+}
+
+impl Rebuild {
+    async fn run(&self, generation: Generation) -> Result<Rebuilt, ViewError> {
+        let replaced = self.store.snapshot()?.live(self.kind.name())?.map(|live| live.generation);
+        let (position, scanned) = self.chase(generation).await?;
+        let mut rebuilt = Rebuilt {
+            projection: self.kind.name(),
+            generation,
+            replaced,
+            position,
+            events: scanned.events,
+            differences: 0,
+            first_difference: None,
+            stopped: scanned.stopped,
+            took: Duration::ZERO,
+        };
+        let (this, refused, runtime) = (self.clone(), scanned.refused, Handle::current());
+        blocking(move || {
+            this.compare(&mut rebuilt)?;
+            this.switch(&runtime, &mut rebuilt, &refused)?;
+            Ok(rebuilt)
+        })
+        .await
+    }
+
+    /// Folds the log up to its head, and what came meanwhile, until little is left.
+    async fn chase(&self, generation: Generation) -> Result<(Position, Scanned), ViewError> {
+        let mut total = Scanned::default();
+        let mut after = Position::START;
+        for _ in 0..CHASES_MAX {
+            let until = self.log.head().await.map_err(|error| ViewError::log("its head", error))?;
+            let part = Part { log: self.log.clone(), keys: self.keys.clone(), after, until };
+            let beside = Beside::new(self.store.snapshot()?, &[self.kind], false)?;
+            let beside = Some(Arc::new(Mutex::new(beside)));
+            let mut scanned = fold_log(&self.store, part, vec![(self.kind, generation)], beside).await?;
+            total.events += scanned.events;
+            total.stopped.append(&mut scanned.stopped);
+            total.refused.append(&mut scanned.refused);
+            let came = until.0 - after.0;
+            after = until;
+            if came <= CLOSE_ENOUGH || !total.stopped.is_empty() {
+                break;
+            }
+        }
+        Ok((after, total))
+    }
+
+    fn compare(&self, rebuilt: &mut Rebuilt) -> Result<(), ViewError> {
+        let snapshot = self.store.snapshot()?;
+        let Some(live) = snapshot.live(self.kind.name())? else { return Ok(()) };
+        let side = |generation| Side { snapshot: &snapshot, generation };
+        compare(side(live.generation), side(rebuilt.generation), |mismatch| {
+            let comparable = match mismatch.stream() {
+                Some(stream) => is_at_same_version(&snapshot, live.generation, rebuilt.generation, &stream)?,
+                None => true,
+            };
+            if comparable {
+                rebuilt.differences += 1;
+                rebuilt.first_difference.get_or_insert_with(|| mismatch.difference(self.kind));
+            }
+            Ok(())
+        })
+    }
+
+    fn switch(&self, runtime: &Handle, rebuilt: &mut Rebuilt, refused: &BTreeSet<StreamId>) -> Result<(), ViewError> {
+        let position = rebuilt.position;
+        self.store.switch(self.kind.name(), position, |snapshot| {
+            let mut folding = Folding::new([(self.kind, rebuilt.generation)]);
+            self.overtake(runtime, snapshot, rebuilt.generation, refused, &mut folding)?;
+            folding.drain()
+        })?;
+        let snapshot = self.store.snapshot()?;
+        rebuilt.position = snapshot.checkpoint(rebuilt.generation)?;
+        Ok(())
+    }
+
+    /// Brings every new view at least to where the live one stands, while nobody else can write.
+    fn overtake(
+        &self,
+        runtime: &Handle,
+        snapshot: &Snapshot,
+        building: Generation,
+        refused: &BTreeSet<StreamId>,
+        folding: &mut Folding,
+    ) -> Result<(), ViewError> {
+        for stream in refused {
+            self.refold(runtime, snapshot, building, stream, Version::NONE, folding)?;
+        }
+        let Some(live) = snapshot.live(self.kind.name())? else { return Ok(()) };
+        for view in snapshot.views(live.generation)? {
+            let (stream, live) = view?;
+            let fresh = snapshot.view(building, &stream)?;
+            if fresh.is_none_or(|fresh| fresh.version < live.version) && !refused.contains(&stream) {
+                self.refold(runtime, snapshot, building, &stream, live.version, folding)?;
+            }
+            if live.head.is_none() && fresh.is_some_and(|fresh| fresh.head.is_some()) {
+                folding.folds_mut().try_for_each(|fold| fold.remove(snapshot, &stream))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refold(
+        &self,
+        runtime: &Handle,
+        snapshot: &Snapshot,
+        building: Generation,
+        stream: &StreamId,
+        live: Version,
+        folding: &mut Folding,
+    ) -> Result<(), ViewError> {
+        let mut after = snapshot.view(building, stream)?.map_or(Version::NONE, |view| view.version);
+        loop {
+            let page = runtime.block_on(self.log.read_stream(stream, after, PAGE));
+            let page = page.map_err(|error| ViewError::log("a stream", error))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.version;
+            for event in &page {
+                let is_stopped =
+                    fold_event(folding, snapshot, &open(&self.keys, event), |event| Ok(event.version <= live))?;
+                if is_stopped {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn is_at_same_version(
+    snapshot: &Snapshot,
+    one: Generation,
+    other: Generation,
+    stream: &StreamId,
+) -> Result<bool, ViewError> {
+    let version = |generation| Ok::<_, ViewError>(snapshot.view(generation, stream)?.map(|view| view.version));
+    Ok(version(one)? == version(other)?)
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
+) -> Result<T, ViewError> {
+    tokio::task::spawn_blocking(work).await.map_err(ViewError::unavailable)?
+}

@@ -1,0 +1,278 @@
+//! Folding the log again somewhere else, and comparing what comes out with the live views.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::AccountId;
+use eventing::{EventLog, Keys, Position, StreamId, Version};
+use parking_lot::Mutex;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::{
+    Difference, DifferenceKind, Digests, ProjectionKind, ViewError, ViewReader, ViewStore,
+    compare::{Mismatch, Side, compare},
+    digest::digest_of,
+    rebuild::blocking,
+    scan::{Beside, Part, fold_log},
+    store::Generation,
+};
+
+/// What a replay came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replayed {
+    /// How many events of the log were read.
+    pub events: u64,
+    /// What each projection came to, in the order of their names.
+    pub projections: Vec<ReplayedProjection>,
+    /// Views of people whose key is destroyed already, which the live projector is about to remove. Not differences.
+    pub erasures_pending: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the replay of one projection came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplayedProjection {
+    /// The projection's name.
+    pub projection: &'static str,
+    /// The checkpoint of the live views that were compared.
+    pub checkpoint: Position,
+    /// The digests of the live views.
+    pub live: Digests,
+    /// The digests of the views that the log gives.
+    pub replayed: Digests,
+    /// How many rows are not alike.
+    pub differences: u64,
+    /// The first of them, in key order.
+    pub first_difference: Option<Difference>,
+}
+
+impl Replayed {
+    /// True when the live views are what the log gives.
+    #[must_use]
+    pub fn is_identical(&self) -> bool {
+        self.projections.iter().all(|projection| projection.differences == 0)
+    }
+
+    /// The first difference of all.
+    #[must_use]
+    pub fn first_difference(&self) -> Option<&Difference> {
+        self.projections.iter().find_map(|projection| projection.first_difference.as_ref())
+    }
+}
+
+/// Views in a folder of their own, which is deleted when this is dropped.
+#[derive(Debug)]
+pub struct FoldedViews {
+    store: ViewStore,
+    _dir: TempDir,
+}
+
+impl FoldedViews {
+    /// Reads the views.
+    #[must_use]
+    pub fn reader(&self) -> ViewReader {
+        self.store.reader()
+    }
+}
+
+/// Folds the log up to and including `until` into views of their own: how things stood then, but for people who were
+/// forgotten since.
+///
+/// # Errors
+/// - `Log`: the log or a person's key could not be read.
+/// - `Full`, `Unavailable`: the temporary folder could not be written.
+pub async fn fold_until(log: &EventLog, keys: &Keys, until: Position) -> Result<FoldedViews, ViewError> {
+    let scratch = Scratch::new()?;
+    let part = Part { log: log.clone(), keys: keys.clone(), after: Position::START, until };
+    fold_log(&scratch.store, part, scratch.generations.clone(), None).await?;
+    Ok(FoldedViews { store: scratch.store, _dir: scratch.dir })
+}
+
+/// Folds the log again and compares every view, entry and lookup with the live ones, which may move on meanwhile: they
+/// are compared as of the moment when the replay began.
+///
+/// The log is folded exactly as far as the live views claim to be: to each view's version, and for every stream to the
+/// projection's checkpoint. So a changed, missing or surplus row is found, and so is a view that is behind its claim.
+///
+/// # Errors
+/// - `NotBuilt`: a projection has no live views of this program's revision.
+/// - `Log`: the log or a person's key could not be read.
+/// - `Full`, `Unavailable`, `Corrupt`: a store could not be read or written.
+pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Replayed, ViewError> {
+    let started = Instant::now();
+    let beside = Beside::new(store.snapshot()?, &ProjectionKind::ALL, true)?;
+    for kind in ProjectionKind::ALL {
+        crate::folding::live_generation(&beside.snapshot, kind)?;
+    }
+    // Taken behind the snapshot, so it holds all that the snapshot can.
+    let until = log.head().await.map_err(|error| ViewError::log("its head", error))?;
+    let scratch = Scratch::new()?;
+    let beside = Arc::new(Mutex::new(beside));
+    let part = Part { log: log.clone(), keys: keys.clone(), after: Position::START, until };
+    let scanned =
+        fold_log(&scratch.store, part, scratch.generations.clone(), Some(Arc::clone(&beside))).await?;
+    let (scratch, comparison) = compare_all(scratch, beside, until).await?;
+    drop(scratch);
+    let mut replayed = Replayed {
+        events: scanned.events,
+        projections: comparison.projections,
+        erasures_pending: 0,
+        took: Duration::ZERO,
+    };
+    settle_erasures(log, comparison.suspects, &mut replayed).await?;
+    replayed.took = started.elapsed();
+    Ok(replayed)
+}
+
+struct Scratch {
+    store: ViewStore,
+    dir: TempDir,
+    generations: Vec<(ProjectionKind, Generation)>,
+}
+
+impl Scratch {
+    fn new() -> Result<Self, ViewError> {
+        let dir = tempfile::tempdir().map_err(ViewError::unavailable)?;
+        let store = ViewStore::open_scratch(dir.path())?;
+        let generations = ProjectionKind::ALL.into_iter();
+        let generations = generations.map(|kind| Ok((kind, store.ensure_live(kind.name(), kind.revision())?)));
+        let generations = generations.collect::<Result<_, ViewError>>()?;
+        Ok(Self { store, dir, generations })
+    }
+}
+
+/// A stream of which the log says that it was erased and the live views do not, with all of its differing rows.
+struct Suspect {
+    account: AccountId,
+    /// Where the live view of the account stands.
+    applied: Version,
+    stream: StreamId,
+    rows: Vec<(ProjectionKind, Difference)>,
+}
+
+#[derive(Default)]
+struct Comparison {
+    projections: Vec<ReplayedProjection>,
+    suspects: Vec<Suspect>,
+}
+
+async fn compare_all(
+    scratch: Scratch,
+    beside: Arc<Mutex<Beside>>,
+    head: Position,
+) -> Result<(Scratch, Comparison), ViewError> {
+    blocking(move || {
+        let beside = beside.lock();
+        let mut comparison = Comparison::default();
+        for (kind, fresh) in &scratch.generations {
+            compare_one(&mut comparison, &beside, &scratch, *kind, *fresh, head)?;
+        }
+        Ok((scratch, comparison))
+    })
+    .await
+}
+
+fn compare_one(
+    comparison: &mut Comparison,
+    beside: &Beside,
+    scratch: &Scratch,
+    kind: ProjectionKind,
+    fresh: Generation,
+    head: Position,
+) -> Result<(), ViewError> {
+    let Some((generation, checkpoint)) = beside.live.get(&kind) else { return Ok(()) };
+    let snapshot = scratch.store.snapshot()?;
+    let live = Side { snapshot: &beside.snapshot, generation: *generation };
+    let fresh = Side { snapshot: &snapshot, generation: fresh };
+    let mut result = ReplayedProjection {
+        projection: kind.name(),
+        checkpoint: *checkpoint,
+        live: digest_of(live.snapshot, live.generation)?,
+        replayed: digest_of(fresh.snapshot, fresh.generation)?,
+        differences: 0,
+        first_difference: None,
+    };
+    if *checkpoint > head {
+        result.count(beyond_the_log(kind));
+    }
+    compare(live, fresh, |mismatch| {
+        if let Some(suspect) = comparison.suspect(beside, &mismatch)? {
+            suspect.rows.push((kind, mismatch.difference(kind)));
+        } else {
+            result.count(mismatch.difference(kind));
+        }
+        Ok(())
+    })?;
+    comparison.projections.push(result);
+    Ok(())
+}
+
+impl ReplayedProjection {
+    fn count(&mut self, difference: Difference) {
+        self.differences += 1;
+        self.first_difference.get_or_insert(difference);
+    }
+}
+
+fn beyond_the_log(kind: ProjectionKind) -> Difference {
+    let what = "checkpoint, which lies beyond the log,".to_owned();
+    Difference { projection: kind.name(), stream: None, kind: DifferenceKind::Changed, what }
+}
+
+impl Comparison {
+    /// The suspect that a row belongs to; a view that the log says is erased makes its stream one.
+    fn suspect(&mut self, beside: &Beside, mismatch: &Mismatch<'_>) -> Result<Option<&mut Suspect>, ViewError> {
+        let Some(stream) = mismatch.stream() else { return Ok(None) };
+        if let Some(at) = self.suspects.iter().position(|suspect| suspect.stream == stream) {
+            return Ok(self.suspects.get_mut(at));
+        }
+        let Some((Some(live), Some(fresh))) = mismatch.views() else { return Ok(None) };
+        let (Some(head), None) = (live.head, fresh.head) else { return Ok(None) };
+        let Some(account) = account_of(&stream, head).filter(|_| live.version == fresh.version) else { return Ok(None) };
+        let applied = match beside.live.get(&ProjectionKind::Accounts) {
+            Some((generation, _)) => {
+                let view = beside.snapshot.view(*generation, &StreamId::new(AccountId::CATEGORY, account.uuid()))?;
+                view.map_or(Version::NONE, |view| view.version)
+            }
+            None => Version::NONE,
+        };
+        self.suspects.push(Suspect { account, applied, stream, rows: Vec::new() });
+        Ok(self.suspects.last_mut())
+    }
+}
+
+/// Whose view it is.
+fn account_of(stream: &StreamId, head: &[u8]) -> Option<AccountId> {
+    #[derive(serde::Deserialize)]
+    struct Owned {
+        owner: AccountId,
+    }
+    match stream.category() {
+        AccountId::CATEGORY | AccountId::LISTENER_CATEGORY => Some(AccountId::new(stream.uuid())),
+        _ => serde_json::from_slice::<Owned>(head).ok().map(|owned| owned.owner),
+    }
+}
+
+/// A suspect is innocent when the live views have not come to the end of the account's stream, where its erasure lies.
+async fn settle_erasures(log: &EventLog, suspects: Vec<Suspect>, replayed: &mut Replayed) -> Result<(), ViewError> {
+    let mut pending = BTreeSet::new();
+    for suspect in suspects {
+        let account = StreamId::new(AccountId::CATEGORY, suspect.account.uuid());
+        let head = log.stream_head(&account).await.map_err(|error| ViewError::log("a stream's head", error))?;
+        if head.is_some_and(|head| head.version > suspect.applied) {
+            pending.insert(suspect.stream);
+            continue;
+        }
+        for (kind, difference) in suspect.rows {
+            let projection = replayed.projections.iter_mut().find(|one| one.projection == kind.name());
+            projection.into_iter().for_each(|projection| projection.count(difference.clone()));
+        }
+    }
+    replayed.erasures_pending = pending.len() as u64;
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Folding the log from the log itself: for rebuilds and replays.
+//!
+//! One task reads pages, all cores open and decode them, and one thread folds them in order. Views stay in memory until
+//! enough has gathered, so each is read and written once for many events.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use eventing::{EventLog, Keys, Position, StreamId, Version};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+
+use crate::{
+    ProjectionKind, ViewError, ViewStore,
+    fold::Folded,
+    folding::Folding,
+    opened::{Content, Fault, Opened, open_all},
+    store::{Generation, Refusal, Snapshot},
+};
+
+/// Events read from the log at a time: large enough to be worth a thread, small enough to keep all cores busy.
+const PAGE_EVENTS: usize = 4_096;
+/// Pages that may be read ahead of the fold.
+const PAGES_AHEAD: usize = 4;
+/// Views are stored when about so many bytes of them have gathered.
+const FLUSH_BYTES: usize = 48 << 20;
+
+/// The part of the log to be folded: behind `after`, up to and including `until`.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) log: EventLog,
+    pub(crate) keys: Keys,
+    pub(crate) after: Position,
+    pub(crate) until: Position,
+}
+
+struct Page {
+    events: u64,
+    opened: Vec<Opened>,
+}
+
+/// The live views that a fold is made beside, or compared with.
+pub(crate) struct Beside {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) live: BTreeMap<ProjectionKind, (Generation, Position)>,
+    /// Fold exactly what the live views claim to hold, rather than all there is.
+    pub(crate) exactly: bool,
+}
+
+impl Beside {
+    pub(crate) fn new(snapshot: Snapshot, kinds: &[ProjectionKind], exactly: bool) -> Result<Self, ViewError> {
+        let mut live = BTreeMap::new();
+        for kind in kinds {
+            if let Some(built) = snapshot.live(kind.name())? {
+                live.insert(*kind, (built.generation, snapshot.checkpoint(built.generation)?));
+            }
+        }
+        Ok(Self { snapshot, live, exactly })
+    }
+
+    /// The version that a live view stands at, and whether the projection claims to hold `position`.
+    fn claim(&self, stream: &StreamId, position: Position) -> Result<(Version, bool), ViewError> {
+        let Some((_, (generation, checkpoint))) = self.live.iter().find(|(kind, _)| kind.wants(stream.category()))
+        else {
+            return Ok((Version::NONE, false));
+        };
+        let view = self.snapshot.view(*generation, stream)?;
+        Ok((view.map_or(Version::NONE, |view| view.version), position <= *checkpoint))
+    }
+
+    fn admits(&self, event: &Opened) -> Result<bool, ViewError> {
+        if !self.exactly {
+            return Ok(true);
+        }
+        let (version, is_claimed) = self.claim(&event.stream, event.position)?;
+        Ok(is_claimed || event.version <= version)
+    }
+
+    /// Whether an unreadable event was skipped by a person: the live view went on beyond it.
+    fn went_past(&self, event: &Opened) -> Result<bool, ViewError> {
+        Ok(self.claim(&event.stream, event.position)?.0 >= event.version)
+    }
+}
+
+/// What a fold of the log came to.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    pub(crate) events: u64,
+    /// Streams that an unreadable event stopped.
+    pub(crate) stopped: BTreeSet<StreamId>,
+    /// Streams whose views were refused, for their person was forgotten meanwhile.
+    pub(crate) refused: BTreeSet<StreamId>,
+}
+
+/// Folds a part of the log into the given generations and stores them, with `part.until` as their checkpoint.
+/// The generations must be no other writer's.
+pub(crate) async fn fold_log(
+    store: &ViewStore,
+    part: Part,
+    generations: Vec<(ProjectionKind, Generation)>,
+    beside: Option<Arc<parking_lot::Mutex<Beside>>>,
+) -> Result<Scanned, ViewError> {
+    let store = store.clone();
+    let runtime = Handle::current();
+    let folded = tokio::task::spawn_blocking(move || {
+        let until = part.until;
+        let kinds: Vec<_> = generations.iter().map(|(kind, _)| *kind).collect();
+        let pages = runtime.block_on(async { read_pages(part, kinds) });
+        let snapshot = store.snapshot()?;
+        let folding = Folding::new(generations.iter().copied());
+        let mut fold = LogFold { store, folding, snapshot, beside, scanned: Scanned::default() };
+        fold.pages(&runtime, pages)?;
+        fold.flush(&generations, Some(until))?;
+        Ok(fold.scanned)
+    });
+    folded.await.map_err(ViewError::unavailable)?
+}
+
+fn read_pages(part: Part, kinds: Vec<ProjectionKind>) -> mpsc::Receiver<JoinHandle<Result<Page, ViewError>>> {
+    let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
+    tokio::spawn(async move {
+        let Part { log, keys, mut after, until } = part;
+        while after < until {
+            let limit = PAGE_EVENTS.min(usize::try_from(until.0 - after.0).unwrap_or(PAGE_EVENTS));
+            let events = log.read_after(after, limit).await;
+            let last = events.as_ref().ok().and_then(|events| events.last()).map(|event| event.position);
+            let (keys, kinds) = (keys.clone(), kinds.clone());
+            let page = tokio::task::spawn_blocking(move || {
+                let events = events.map_err(|error| ViewError::log("a page of events", error))?;
+                let count = events.len() as u64;
+                let wanted = |stream: &StreamId| kinds.iter().any(|kind| kind.wants(stream.category()));
+                let events: Vec<_> = events.into_iter().filter(|event| wanted(&event.stream)).map(Arc::new).collect();
+                Ok(Page { events: count, opened: open_all(&keys, &events) })
+            });
+            let is_sent = sender.send(page).await.is_ok();
+            match last {
+                Some(last) if is_sent => after = last,
+                _ => break,
+            }
+        }
+    });
+    receiver
+}
+
+struct LogFold {
+    store: ViewStore,
+    folding: Folding,
+    snapshot: Snapshot,
+    beside: Option<Arc<parking_lot::Mutex<Beside>>>,
+    scanned: Scanned,
+}
+
+impl LogFold {
+    fn pages(
+        &mut self,
+        runtime: &Handle,
+        mut pages: mpsc::Receiver<JoinHandle<Result<Page, ViewError>>>,
+    ) -> Result<(), ViewError> {
+        while let Some(page) = pages.blocking_recv() {
+            let page = runtime.block_on(page).map_err(ViewError::unavailable)??;
+            self.scanned.events += page.events;
+            page.opened.iter().try_for_each(|event| self.event(event))?;
+            if self.folding.weight() >= FLUSH_BYTES {
+                self.flush(&[], None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Opened) -> Result<(), ViewError> {
+        if self.scanned.stopped.contains(&event.stream) || self.scanned.refused.contains(&event.stream) {
+            return Ok(());
+        }
+        let beside = self.beside.as_ref().map(|beside| beside.lock());
+        if let Some(beside) = &beside
+            && !beside.admits(event)?
+        {
+            return Ok(());
+        }
+        let went_past = |event: &Opened| beside.as_ref().map_or(Ok(false), |beside| beside.went_past(event));
+        fold_event(&mut self.folding, &self.snapshot, event, went_past).map(|is_stopped| {
+            if is_stopped {
+                self.scanned.stopped.insert(event.stream.clone());
+            }
+        })
+    }
+
+    fn flush(
+        &mut self,
+        generations: &[(ProjectionKind, Generation)],
+        checkpoint: Option<Position>,
+    ) -> Result<(), ViewError> {
+        self.folding.forget_here(&self.snapshot)?;
+        let mut batch = self.folding.drain()?;
+        if let Some(checkpoint) = checkpoint {
+            batch.checkpoints = generations.iter().map(|(kind, of)| (kind.name(), *of, checkpoint)).collect();
+        }
+        for (write, outcome) in batch.writes.iter().zip(self.store.commit(&batch)?) {
+            match outcome {
+                Ok(()) => {}
+                Err(Refusal::Forgotten) => _ = self.scanned.refused.insert(write.stream.clone()),
+                Err(Refusal::OtherVersion | Refusal::OtherGeneration) => return Err(changed_by_another()),
+            }
+        }
+        self.snapshot = self.store.snapshot()?;
+        Ok(())
+    }
+}
+
+/// Folds one event as a projector does. Answers whether it stops its stream, for it cannot be read.
+pub(crate) fn fold_event(
+    folding: &mut Folding,
+    snapshot: &Snapshot,
+    event: &Opened,
+    went_past: impl Fn(&Opened) -> Result<bool, ViewError>,
+) -> Result<bool, ViewError> {
+    match folding.apply(snapshot, event)? {
+        Folded::Applied | Folded::AlreadySeen | Folded::Forgets(_) => Ok(false),
+        Folded::Gap => Err(ViewError::log("a stream", format!("{} has a gap", event.stream))),
+        Folded::Unreadable => match &event.content {
+            Err(Fault::Unavailable(reason)) => Err(ViewError::log("a person's key", reason.clone())),
+            _ if went_past(event)? => {
+                for fold in folding.folds_mut() {
+                    fold.pass_over(snapshot, &event.stream, event.version, event.position)?;
+                }
+                Ok(false)
+            }
+            Ok(Content::Events(_) | Content::Erased) | Err(Fault::Poison(_)) => Ok(true),
+        },
+    }
+}
+
+pub(crate) fn changed_by_another() -> ViewError {
+    ViewError::Corrupt { what: "a generation being built was changed by another".to_owned(), source: None }
+}
