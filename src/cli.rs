@@ -184,20 +184,22 @@ pub(crate) enum DeadLettersCommand {
     /// Lists the events set aside.
     List,
     /// Shows one in full.
-    Show {
-        /// Number in the list.
-        id: i64,
-    },
+    Show(DeadLetterName),
     /// Hands it to its consumer again.
-    Retry {
-        /// Number in the list.
-        id: i64,
-    },
+    Retry(DeadLetterName),
     /// Gives it up, so that later events of its stream go on.
-    Skip {
-        /// Number in the list.
-        id: i64,
-    },
+    Skip(DeadLetterName),
+}
+
+/// Names a dead letter, as `dead-letters list` prints it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeadLetterName {
+    /// The consumer that set it aside.
+    pub(crate) consumer: String,
+    /// The event's stream.
+    pub(crate) stream: String,
+    /// The event's version in its stream.
+    pub(crate) version: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,2 +1,62 @@
 //! The one binary: parses the command line, reads configuration, composes roles.
-fn main() {}
+//!
+//! Exit status: 0 done; 1 refused or failed, the reason on standard error; 2 wrong usage.
+
+mod cli;
+mod logging;
+mod output;
+mod serve;
+mod stack;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, Serving, Settings};
+use crate::output::Output;
+
+/// What a command came to, when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done.
+    Done,
+    /// The answer is no; what was printed says why.
+    Refused,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.settings.log_format);
+    match run(cli).await {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Refused) => ExitCode::FAILURE,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let Cli { settings, serving, command } = cli;
+    let output = Output::new(settings.format);
+    match command {
+        None => serve_with_demo_catalogue(&settings, &serving).await,
+        Some(Command::Serve(serving)) => serve::run(&settings, &serving).await,
+        Some(Command::Accounts(command)) => tools::accounts::run(&settings, output, command).await,
+        Some(Command::Audit(command)) => tools::audit::run(&settings, output, command).await,
+        Some(Command::Catalogue(command)) => tools::catalogue::run(&settings, output, command).await,
+        Some(Command::DeadLetters(command)) => tools::dead_letters::run(&settings, output, command).await,
+        Some(Command::Demo) => tools::demo::run(output).await,
+        Some(Command::Model(command)) => tools::model::run(&settings, output, command).await,
+        Some(Command::Projections(command)) => tools::projections::run(&settings, output, command).await,
+    }
+}
+
+/// What `segue` alone does: a newcomer gets something to play with.
+async fn serve_with_demo_catalogue(settings: &Settings, serving: &Serving) -> anyhow::Result<Outcome> {
+    tools::catalogue::ensure_demo(settings).await?;
+    serve::run(settings, serving).await
+}

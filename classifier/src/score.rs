@@ -22,10 +22,8 @@ pub fn score_columns(columns: &[f32], terms: &[Quadratic], scores: &mut [f32]) {
     let weights: Vec<Weights> = terms.iter().map(Weights::from).collect();
     for (block, scores) in scores.chunks_mut(BLOCK).enumerate() {
         scores.fill(0.0);
-        let column = |index: usize| {
-            let start = index * tracks + block * BLOCK;
-            &columns[start..start + scores.len()]
-        };
+        let rows = scores.len();
+        let column = |index: usize| &columns[index * tracks + block * BLOCK..][..rows];
         let fours = terms.len() / 4 * 4;
         for first in (0..fours).step_by(4) {
             let columns = [column(first), column(first + 1), column(first + 2), column(first + 3)];

@@ -40,6 +40,12 @@ impl FromRequestParts<ApiState> for Freshness {
 }
 
 impl Freshness {
+    /// Whether a position was asked for.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.min > Position::START
+    }
+
     /// Waits until the view of `stream` is as recent as was asked.
     ///
     /// # Errors

@@ -1,4 +1,50 @@
-//! x
+//! The REST edge: commands in, queries out, over axum.
+//!
+//! # What holds here
+//! - A 2xx to a write means that it is durable, and carries its position in `Segue-Position`. A wish with an
+//!   `Idempotency-Key` has one effect and one answer ([`idempotency`]).
+//! - Everything that is not a success is an RFC 9457 problem of a listed type, and nothing internal is in it ([`problem`]).
+//! - A session passes only when the view of accounts says so and is not known to lag ([`sessions`]).
+//! - Signing in costs exactly one evaluation whatever is given ([`passwords`]) and is slowed down without locking anybody
+//!   out ([`throttle`]).
+//! - A read can ask to be no older than a position, and waits a bounded time for it ([`freshness`]).
+//!
+//! # What is deliberately not here
+//! Deciding (`domain`), folding (`projectors`), making playlists (`workers`). This crate may not depend on `workers`: a
+//! playlist is asked for here and turns up in a view.
+//!
+//! Read next: [`routing`], then a file of `routes`, then [`commands`].
+
+pub mod auth;
+pub mod catalogue;
+pub mod commands;
+pub mod config;
+pub mod erasure;
+pub mod freshness;
+pub mod idempotency;
+mod json;
+pub mod negotiation;
+mod panics;
 pub mod passwords;
+pub mod prefer;
 pub mod problem;
+mod random;
+pub mod request;
+mod routes;
+pub mod routing;
+mod serve;
+pub mod sessions;
+pub mod state;
 pub mod throttle;
+pub mod tokens;
+
+pub use catalogue::CatalogueHandle;
+pub use commands::{USERNAME_CLAIM, username_claim};
+pub use config::ApiConfig;
+pub use passwords::{PasswordError, PasswordPolicy, Passwords, WeakPassword};
+pub use problem::{Problem, ProblemType};
+pub use routes::ROUTES;
+pub use routing::router;
+pub use serve::serve;
+pub use state::{ApiParts, ApiState, StartError};
+pub use throttle::{Throttle, ThrottleConfig};

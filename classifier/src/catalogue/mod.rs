@@ -70,6 +70,8 @@ struct Derived {
     folded_names: Strings,
     folded_artists: Strings,
     has_popularity: bool,
+    artists_per_track_max: usize,
+    schema_digest: Digest,
 }
 
 /// The tracks of each artist, end to end.
@@ -117,6 +119,12 @@ impl Catalogue {
     #[must_use]
     pub fn schema(&self) -> &FeatureSchema {
         &self.schema
+    }
+
+    /// The schema's digest.
+    #[must_use]
+    pub fn schema_digest(&self) -> Digest {
+        self.derived.schema_digest
     }
 
     /// How many tracks there are.
@@ -198,7 +206,7 @@ impl Catalogue {
     #[must_use]
     pub fn describe(&self, index: u32) -> Described {
         Described {
-            schema: self.schema.digest(),
+            schema: self.schema_digest(),
             z: self.z(index).map(schema::to_fixed).collect(),
             artists: self.content.artists.texts(index as usize).map(str::to_owned).collect(),
         }
@@ -266,6 +274,16 @@ impl Catalogue {
         &self.content.popularity
     }
 
+    /// The most artists that one track has.
+    pub(crate) fn artists_per_track_max(&self) -> usize {
+        self.derived.artists_per_track_max
+    }
+
+    /// The largest standardised value that any feature can have.
+    pub(crate) fn clip_max(&self) -> f64 {
+        self.schema.features.iter().map(|feature| feature.clip).fold(0.0, f64::max)
+    }
+
     pub(crate) fn raw_column(&self, feature: usize) -> &[f32] {
         &self.content.raw[feature * self.len()..(feature + 1) * self.len()]
     }
@@ -286,6 +304,8 @@ impl Catalogue {
             songs: songs::number(&content.names, &content.artists),
             folded_names: fold(&content.names),
             folded_artists: fold(content.artists.table()),
+            artists_per_track_max: (0..content.ids.len()).map(|at| content.artists.members(at).len()).max().unwrap_or(0),
+            schema_digest: schema.digest(),
             has_popularity: content.popularity.iter().any(|&popularity| popularity != NO_POPULARITY),
         };
         Self { version, schema, content, derived }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use chrono::Utc;
-
 use crate::{DeadLetterKey, DeadLetterRow, DeadLetterState, EventLog, LogError, Position, RecordedEvent, StreamId, Version};
 
 /// Rows a consumer reads of its dead letters. Far more than anyone can decide on; beyond, the parking itself still
@@ -130,7 +128,7 @@ impl Ledger {
                 reason: INTERRUPTED.to_owned(),
                 attempts: 0,
                 last_error: "the process ended while it handled this event".to_owned(),
-                first_at: Utc::now(),
+                first_at: std::time::SystemTime::now().into(),
                 state: DeadLetterState::Retrying,
             },
         }

@@ -28,7 +28,7 @@ mod waiting;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -220,6 +220,7 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn next(&self, deliveries: &mut Deliveries) -> Result<Next, Ended> {
+        let alarm = self.next_alarm(deliveries).into();
         tokio::select! {
             biased;
             () = self.applier.patience.shutdown.cancelled() => Err(Ended::Asked),
@@ -230,7 +231,7 @@ impl<H: Handler> Consumer<H> {
                     Ok(Next::Disconnected)
                 }
             },
-            () = tokio::time::sleep_until(self.next_alarm(deliveries).into()) => Ok(Next::Alarm),
+            () = tokio::time::sleep_until(alarm) => Ok(Next::Alarm),
         }
     }
 
@@ -287,10 +288,12 @@ impl<H: Handler> Consumer<H> {
             if settled.after > self.read_to {
                 self.catch_up().await?;
             }
-            self.read_to = self.read_to.max(settled.to);
+            if settled.after <= self.read_to {
+                self.read_to = self.read_to.max(settled.to);
+            }
         }
         if self.alarms.heal <= now {
-            self.catch_up().await?;
+            self.heal().await?;
         }
         if self.alarms.look <= now {
             self.applier.look_at_decisions().await?;
@@ -300,6 +303,14 @@ impl<H: Handler> Consumer<H> {
             self.store_checkpoint().await?;
         }
         self.see_head();
+        Ok(())
+    }
+
+    /// Finds what no message told, and whether the checkpoint was really stored.
+    async fn heal(&mut self) -> Result<(), Ended> {
+        self.catch_up().await?;
+        let handler = Arc::clone(&self.applier.handler);
+        self.checkpoint = ask_store!(self.applier.patience, "read its checkpoint", handler.checkpoint());
         Ok(())
     }
 
@@ -336,6 +347,8 @@ impl<H: Handler> Consumer<H> {
         let wanted = batch.into_iter().filter(|event| self.applier.handler.wants(&event.stream));
         let wanted = wanted.map(Arc::new).collect();
         self.applier.apply(wanted).await?;
+        // Earlier lives died at or soon after their checkpoint, so one batch is enough to find where.
+        self.applier.careful = false;
         self.read_to = last;
         self.store_checkpoint().await
     }

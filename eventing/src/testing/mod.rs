@@ -3,4 +3,5 @@
 pub mod event_log;
 mod temp_dir;
 
+pub use event_log::LogUnderTest;
 pub use temp_dir::TempDir;

@@ -1,0 +1,20 @@
+//! The router: the routes, and what surrounds every request.
+
+use axum::{Router, extract::Request, middleware::{self, Next}, response::Response};
+use http::HeaderValue;
+
+use crate::{panics, routes, state::ApiState};
+
+/// Every route, with everything around it: panics are caught, and browsers are told to take nothing for something else.
+pub fn router(state: ApiState) -> Router {
+    routes::routes()
+        .layer(middleware::from_fn(panics::catch))
+        .layer(middleware::from_fn(harden))
+        .with_state(state)
+}
+
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,132 @@
+//! Subject keys: sealing, forgetting, and what other processes notice.
+
+use std::time::Duration;
+
+use eventing::keys::RECHECK_AFTER;
+use eventing::testing::TempDir;
+use eventing::{EventId, KeyError, Keys, MasterKey, Payload, SubjectId};
+
+const CONTEXT: &[u8] = b"a place";
+const TEXT: &[u8] = br#"{"said":"something"}"#;
+
+fn someone() -> SubjectId {
+    SubjectId(EventId::new().0)
+}
+
+fn master() -> MasterKey {
+    MasterKey::from_hex(&"5a".repeat(32)).expect("a key")
+}
+
+async fn open(dir: &TempDir) -> Keys {
+    Keys::open(dir.path(), master()).await.expect("the keys open")
+}
+
+#[tokio::test]
+async fn what_was_sealed_opens_in_another_process() {
+    let dir = TempDir::new();
+    let (keys, subject) = (open(&dir).await, someone());
+    keys.create(subject).await.expect("a key");
+    let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
+    let opened = open(&dir).await.open_sealed(subject, CONTEXT, &sealed).await.expect("it opens");
+    assert_eq!(opened, Payload::Open(TEXT.into()));
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_twice_is_the_same() {
+    let dir = TempDir::new();
+    let (keys, subject) = (open(&dir).await, someone());
+    keys.create(subject).await.expect("a key");
+    let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
+    open(&dir).await.create(subject).await.expect("it exists");
+    keys.forget_cached(subject);
+    assert!(matches!(keys.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Open(_))));
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_gone_for_good() {
+    let dir = TempDir::new();
+    let (keys, subject) = (open(&dir).await, someone());
+    keys.create(subject).await.expect("a key");
+    let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
+    keys.destroy(subject).await.expect("it is destroyed");
+    keys.destroy(subject).await.expect("destroying it again is fine");
+    for keys in [keys, open(&dir).await] {
+        let opened = keys.open_sealed(subject, CONTEXT, &sealed).await.expect("an answer");
+        assert_eq!(opened, Payload::Erased);
+        assert!(matches!(keys.seal(subject, CONTEXT, TEXT).await, Err(KeyError::Destroyed(_))));
+        assert!(matches!(keys.create(subject).await, Err(KeyError::Destroyed(_))));
+    }
+}
+
+/// A lost or foreign file of keys must not look like a world in which everybody was erased.
+#[tokio::test]
+async fn a_key_that_is_merely_missing_is_not_taken_for_an_erasure() {
+    let dir = TempDir::new();
+    let (keys, subject) = (open(&dir).await, someone());
+    keys.create(subject).await.expect("a key");
+    let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
+    let elsewhere = open(&TempDir::new()).await;
+    assert!(matches!(elsewhere.open_sealed(subject, CONTEXT, &sealed).await, Err(KeyError::Missing(_))));
+}
+
+#[tokio::test]
+async fn another_process_notices_a_destroyed_key_in_time() {
+    let dir = TempDir::new();
+    let (here, there, subject) = (open(&dir).await, open(&dir).await, someone());
+    here.create(subject).await.expect("a key");
+    let sealed = here.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
+    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Open(_))));
+    here.destroy(subject).await.expect("it is destroyed");
+    tokio::time::sleep(RECHECK_AFTER + Duration::from_millis(50)).await;
+    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Erased)));
+}
+
+#[tokio::test]
+async fn whoever_hears_of_an_erasure_first_can_forget_at_once() {
+    let dir = TempDir::new();
+    let (here, there, subject) = (open(&dir).await, open(&dir).await, someone());
+    here.create(subject).await.expect("a key");
+    let sealed = here.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
+    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Open(_))));
+    here.destroy(subject).await.expect("it is destroyed");
+    there.forget_cached(subject);
+    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Erased)));
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_in_no_file_any_more() {
+    let dir = TempDir::new();
+    let (keys, subject) = (open(&dir).await, someone());
+    keys.create(subject).await.expect("a key");
+    let file = rusqlite::Connection::open(dir.path().join("keys.db")).expect("the file");
+    let wrapped: Vec<u8> =
+        file.query_row("SELECT wrapped FROM subject_keys", [], |row| row.get(0)).expect("a wrapped key");
+    let is_anywhere = || {
+        std::fs::read_dir(dir.path()).expect("the folder").any(|entry| {
+            let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
+            bytes.windows(wrapped.len()).any(|window| window == wrapped)
+        })
+    };
+    assert!(is_anywhere());
+    keys.destroy(subject).await.expect("it is destroyed");
+    assert!(!is_anywhere());
+}
+
+#[tokio::test]
+async fn another_master_key_is_refused() {
+    let dir = TempDir::new();
+    drop(open(&dir).await);
+    let refused = Keys::open(dir.path(), MasterKey::random()).await;
+    assert!(matches!(refused, Err(KeyError::WrongMasterKey)));
+    open(&dir).await;
+}
+
+#[tokio::test]
+async fn the_same_name_hashes_alike_here_and_differently_elsewhere() {
+    let (dir, other) = (TempDir::new(), TempDir::new());
+    let hash = open(&dir).await.hmac("username", b"ann");
+    assert_eq!(open(&dir).await.hmac("username", b"ann"), hash);
+    assert_ne!(open(&dir).await.hmac("fingerprint", b"ann"), hash);
+    assert_ne!(open(&dir).await.hmac("usernam", b"eann"), hash);
+    assert_ne!(open(&other).await.hmac("username", b"ann"), hash);
+}

@@ -1,0 +1,93 @@
+//! What tools print: lines for a person or one JSON document on standard output; progress and failures on standard error.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::cli::Format;
+
+/// Where a tool's result goes, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    format: Format,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// Prints `value` as JSON, or what `text` makes of it.
+    pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let printed = match self.format {
+            Format::Text => text(value),
+            Format::Json => serde_json::to_string_pretty(value)?,
+        };
+        // A reader that closed the pipe has seen what it wanted.
+        match writeln!(stdout().lock(), "{}", printed.trim_end()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Says on standard error why a command failed, with its causes.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let mut sentence = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !sentence.ends_with(&cause) {
+            sentence = if sentence.is_empty() { cause } else { format!("{sentence}: {cause}") };
+        }
+    }
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(stderr().lock(), "segue: {sentence}");
+}
+
+/// Says something on standard error that is not part of the result.
+pub(crate) fn remark(sentence: &str) {
+    let _ = writeln!(stderr().lock(), "{sentence}");
+}
+
+/// A line on standard error that says how far a long piece of work is: rewritten in place on a terminal,
+/// otherwise a line every few seconds.
+pub(crate) struct Progress {
+    what: &'static str,
+    every: Duration,
+    last: Instant,
+}
+
+impl Progress {
+    /// `what` follows the number, as in `20000 lines read`.
+    pub(crate) fn of(what: &'static str) -> Self {
+        let every = if stderr().is_terminal() { Duration::from_millis(100) } else { Duration::from_secs(2) };
+        Self { what, every, last: Instant::now() }
+    }
+
+    /// Says how far it is, if it has not been said just now.
+    pub(crate) fn at(&mut self, count: u64) {
+        if self.last.elapsed() < self.every {
+            return;
+        }
+        self.last = Instant::now();
+        let end = if stderr().is_terminal() { "\r" } else { "\n" };
+        let _ = write!(stderr().lock(), "{count} {}{end}", self.what);
+    }
+}
+
+/// Rows as aligned columns under a header.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let body = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
+    std::iter::once(line(header.to_vec())).chain(body).collect::<Vec<_>>().join("\n")
+}

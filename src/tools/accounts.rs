@@ -1,0 +1,114 @@
+//! `segue accounts`: the way to the first operator.
+
+use std::io::BufRead;
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+use command_api::commands::{USERNAME_CLAIM, username_claim};
+use command_api::passwords::{PasswordPolicy, Passwords, StrongPassword};
+use domain::{Account, AccountCommand, AccountId, Role, Username};
+use eventing::{ClaimChange, ExecuteError, Metadata, Order, StreamId, SubjectId};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::Outcome;
+use crate::cli::{AccountsCommand, RoleArgument, Settings};
+use crate::output::Output;
+use crate::stack::Stack;
+
+#[derive(Serialize)]
+struct Granted {
+    account: AccountId,
+    role: Role,
+    position: u64,
+}
+
+pub(crate) async fn run(settings: &Settings, output: Output, command: AccountsCommand) -> anyhow::Result<Outcome> {
+    let granted = match command {
+        AccountsCommand::Create { name, role } => create(settings, &name, role.into()).await?,
+        AccountsCommand::Grant { name, role } => {
+            let stack = Stack::open(settings).await?;
+            let account = find(&stack, &parse(&name)?).await?;
+            grant(&stack, account, role.into()).await?
+        }
+    };
+    output.print(&granted, |granted| {
+        format!("account {} has the role {} (position {})", granted.account, granted.role, granted.position)
+    })?;
+    Ok(Outcome::Done)
+}
+
+async fn create(settings: &Settings, name: &str, role: Role) -> anyhow::Result<Granted> {
+    let username = parse(name)?;
+    let policy = PasswordPolicy::default();
+    let password = read_password(&policy, &username)?;
+    let stack = Stack::open(settings).await?;
+    let password_hash = Passwords::new(policy)?.hash(&password).await?;
+    let account = AccountId::new(Uuid::now_v7());
+    let position = register(&stack, account, username, password_hash).await?;
+    if role == Role::Listener {
+        return Ok(Granted { account, role, position });
+    }
+    grant(&stack, account, role).await
+}
+
+fn parse(name: &str) -> anyhow::Result<Username> {
+    Username::parse(name).with_context(|| format!("{name:?} cannot be a user name"))
+}
+
+fn read_password(policy: &PasswordPolicy, username: &Username) -> anyhow::Result<StrongPassword> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        bail!("the password is read from the first line of standard input, which is empty");
+    }
+    policy.judge(password, username.as_str()).context("the password is too weak")
+}
+
+async fn register(
+    stack: &Stack,
+    account: AccountId,
+    username: Username,
+    password_hash: String,
+) -> anyhow::Result<u64> {
+    let claim = ClaimChange::Take(username_claim(&stack.keys, &username));
+    let command = AccountCommand::Register { account, username, password_hash, at: Utc::now() };
+    let order = Order::<Account> {
+        claims: vec![claim],
+        creates_subject: true,
+        ..Order::new(stream_of(account), command, Metadata::new()).about(SubjectId::new(account.uuid()))
+    };
+    match stack.executor.execute(order).await {
+        Ok(executed) => Ok(executed.position.get()),
+        Err(ExecuteError::ClaimTaken { .. }) => bail!("the {USERNAME_CLAIM} is taken"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn find(stack: &Stack, username: &Username) -> anyhow::Result<AccountId> {
+    let stream = stack.log.claim(&username_claim(&stack.keys, username)).await?;
+    let stream = stream.with_context(|| format!("there is no account named {:?}", username.as_str()))?;
+    Ok(AccountId::new(stream.uuid()))
+}
+
+async fn grant(stack: &Stack, account: AccountId, role: Role) -> anyhow::Result<Granted> {
+    let command = AccountCommand::GrantRole { role, granted_by: None };
+    let order = Order::<Account>::new(stream_of(account), command, Metadata::new());
+    let executed = stack.executor.execute(order.about(SubjectId::new(account.uuid()))).await?;
+    Ok(Granted { account, role, position: executed.position.get() })
+}
+
+fn stream_of(account: AccountId) -> StreamId {
+    StreamId::new(AccountId::CATEGORY, account.uuid())
+}
+
+impl From<RoleArgument> for Role {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::Listener => Self::Listener,
+            RoleArgument::Auditor => Self::Auditor,
+            RoleArgument::Operator => Self::Operator,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The tools. Each works on a stopped instance and beside a running one.
+
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod catalogue;
+pub(crate) mod dead_letters;
+pub(crate) mod demo;
+pub(crate) mod model;
+pub(crate) mod projections;
