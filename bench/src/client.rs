@@ -41,7 +41,11 @@ impl Answer {
     /// When the status is another; the message holds it and the body.
     pub fn expect(self, status: u16) -> Result<Self> {
         if self.status != status {
-            bail!("expected {status}, got {}: {}", self.status, String::from_utf8_lossy(&self.body));
+            bail!(
+                "expected {status}, got {}: {}",
+                self.status,
+                String::from_utf8_lossy(&self.body)
+            );
         }
         Ok(self)
     }
@@ -131,7 +135,10 @@ impl Client {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn new(address: SocketAddr) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(ANSWER_LIMIT).no_proxy().build()?;
+        let http = reqwest::Client::builder()
+            .timeout(ANSWER_LIMIT)
+            .no_proxy()
+            .build()?;
         Ok(Self {
             http,
             base: format!("http://{address}"),
@@ -143,7 +150,9 @@ impl Client {
     /// # Errors
     /// When no complete answer came: whether the request took effect is unknown.
     pub async fn send(&self, token: Option<&str>, request: &Request) -> Result<Answer, reqwest::Error> {
-        let mut call = self.http.request(request.method.clone(), format!("{}{}", self.base, request.path));
+        let mut call = self
+            .http
+            .request(request.method.clone(), format!("{}{}", self.base, request.path));
         if let Some(token) = token {
             call = call.bearer_auth(token);
         }
@@ -168,7 +177,9 @@ impl Client {
     /// When the answer is not 201.
     pub async fn register(&self, username: &str) -> Result<Answer> {
         let body = json!({"username": username, "password": PASSWORD});
-        self.send(None, &Request::post("/v1/accounts", &body)).await?.expect(201)
+        self.send(None, &Request::post("/v1/accounts", &body))
+            .await?
+            .expect(201)
     }
 
     /// Signs in and keeps the token.
@@ -177,8 +188,14 @@ impl Client {
     /// When the answer is not 201 with a token.
     pub async fn sign_in(&self, username: &str) -> Result<Session> {
         let body = json!({"username": username, "password": PASSWORD});
-        let answer = self.send(None, &Request::post("/v1/sessions", &body)).await?.expect(201)?;
-        let token = answer.json()?["token"].as_str().context("no token in the answer")?.to_owned();
+        let answer = self
+            .send(None, &Request::post("/v1/sessions", &body))
+            .await?
+            .expect(201)?;
+        let token = answer.json()?["token"]
+            .as_str()
+            .context("no token in the answer")?
+            .to_owned();
         Ok(Session {
             client: self.clone(),
             token,
@@ -243,11 +260,16 @@ impl Session {
     /// # Errors
     /// When the answer is not 200 or one of the ratings was refused.
     pub async fn rate(&self, ratings: &[(&str, &str)]) -> Result<u64> {
-        let ratings: Vec<Value> = ratings.iter().map(|(track, rating)| json!({"track": track, "rating": rating})).collect();
+        let ratings: Vec<Value> = ratings
+            .iter()
+            .map(|(track, rating)| json!({"track": track, "rating": rating}))
+            .collect();
         let request = Request::post("/v1/me/ratings", &json!({ "ratings": ratings }));
         let answer = self.send(&request).await?.expect(200)?;
         let body = answer.json()?;
-        let refused = body["items"].as_array().and_then(|items| items.iter().find(|item| item.get("problem").is_some()));
+        let refused = body["items"]
+            .as_array()
+            .and_then(|items| items.iter().find(|item| item.get("problem").is_some()));
         if let Some(item) = refused {
             bail!("a rating was refused: {item}");
         }
@@ -259,7 +281,10 @@ impl Session {
     /// # Errors
     /// When the answer is not 202 with a `Location`.
     pub async fn request_playlist(&self, body: &Value) -> Result<String> {
-        let answer = self.send(&Request::post("/v1/playlists", body)).await?.expect(202)?;
+        let answer = self
+            .send(&Request::post("/v1/playlists", body))
+            .await?
+            .expect(202)?;
         answer.location.context("no Location")
     }
 

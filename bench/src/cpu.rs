@@ -50,7 +50,11 @@ pub fn cores() -> usize {
 fn busy_ticks() -> u64 {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|word| word.parse().ok())
+        .collect();
     // user, nice, system, (idle, iowait, irq, softirq,) steal
     [0, 1, 2, 7].iter().filter_map(|&i| ticks.get(i)).sum()
 }

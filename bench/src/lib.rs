@@ -10,6 +10,7 @@ pub mod client;
 pub mod cpu;
 pub mod load;
 pub mod numbers;
+pub mod parts;
 pub mod playlists;
 pub mod report;
 pub mod server;

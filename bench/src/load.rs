@@ -116,7 +116,9 @@ where
 /// When no complete answer came.
 pub async fn get_status(stream: TcpStream, path: &str) -> Result<u16> {
     let mut connection = start(stream).await?;
-    let request = Request::get(path).header("host", "localhost").body(Full::default())?;
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Full::default())?;
     let response = connection.send_request(request).await?;
     let status = response.status().as_u16();
     response.into_body().collect().await?;
@@ -124,7 +126,9 @@ pub async fn get_status(stream: TcpStream, path: &str) -> Result<u16> {
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("cannot connect to {address}"))?;
     stream.set_nodelay(true)?;
     start(stream).await
 }
@@ -137,7 +141,10 @@ async fn start(stream: TcpStream) -> Result<SendRequest<Full<Bytes>>> {
 }
 
 async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<()> {
-    let mut request = Request::builder().method(shot.method.clone()).uri(&shot.path).header("host", "localhost");
+    let mut request = Request::builder()
+        .method(shot.method.clone())
+        .uri(&shot.path)
+        .header("host", "localhost");
     if let Some(token) = &shot.token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
@@ -150,7 +157,13 @@ async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     if status != shot.expected {
-        bail!("{} {}: expected {}, got {status}: {}", shot.method, shot.path, shot.expected, String::from_utf8_lossy(&body));
+        bail!(
+            "{} {}: expected {}, got {status}: {}",
+            shot.method,
+            shot.path,
+            shot.expected,
+            String::from_utf8_lossy(&body)
+        );
     }
     Ok(())
 }

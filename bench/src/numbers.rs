@@ -35,7 +35,11 @@ impl Latencies {
     /// `p50 1.2 ms, p99 3.4 ms`.
     #[must_use]
     pub fn p50_p99(&self) -> String {
-        format!("p50 {}, p99 {}", millis(self.quantile(0.5)), millis(self.quantile(0.99)))
+        format!(
+            "p50 {}, p99 {}",
+            millis(self.quantile(0.5)),
+            millis(self.quantile(0.99))
+        )
     }
 }
 
@@ -43,7 +47,11 @@ impl Latencies {
 #[must_use]
 pub fn millis(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
-    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
+    if ms < 10.0 {
+        format!("{ms:.2} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
 }
 
 /// A whole number with thousands set apart.

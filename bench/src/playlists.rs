@@ -26,7 +26,11 @@ impl Track {
     /// The song behind the id: the same song stands under several ids.
     #[must_use]
     pub fn song(&self) -> String {
-        format!("{}\u{1f}{}", self.artist.trim().to_lowercase(), self.title.trim().to_lowercase())
+        format!(
+            "{}\u{1f}{}",
+            self.artist.trim().to_lowercase(),
+            self.title.trim().to_lowercase()
+        )
     }
 }
 

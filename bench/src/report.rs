@@ -54,7 +54,11 @@ impl Row {
     #[must_use]
     pub fn markdown(&self) -> String {
         let ratio = self.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let judged = if self.others > OTHERS_MAX { " (not judged)" } else { "" };
+        let judged = if self.others > OTHERS_MAX {
+            " (not judged)"
+        } else {
+            ""
+        };
         format!(
             "| {} | {} | {} | {ratio} | {} | {:.0}%{judged} |",
             self.what,
@@ -67,7 +71,8 @@ impl Row {
 }
 
 /// The head of the table.
-pub const TABLE_HEAD: &str = "| what | measured | beside it | ratio | to reach | CPU taken by others |\n|---|---|---|---|---|---|";
+pub const TABLE_HEAD: &str =
+    "| what | measured | beside it | ratio | to reach | CPU taken by others |\n|---|---|---|---|---|---|";
 
 /// The whole page: machine, date, how it was made, and the rows.
 #[must_use]
@@ -93,12 +98,25 @@ pub fn page(date: &str, command: &str, rows: &[Row]) -> String {
 pub fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map_or("unknown CPU", |(_, name)| name.trim());
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown CPU", |(_, name)| name.trim());
     let meminfo = read("/proc/meminfo");
-    let kibibytes = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<f64>().ok());
+    let kibibytes = meminfo.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?
+            .split_whitespace()
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
     let memory = kibibytes.unwrap_or(0.0) / f64::from(1 << 20);
     let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{} cores of {model}, {memory:.0} GiB, Linux {}", cores(), kernel.trim())
+    format!(
+        "{} cores of {model}, {memory:.0} GiB, Linux {}",
+        cores(),
+        kernel.trim()
+    )
 }
 
 #[cfg(test)]

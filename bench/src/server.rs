@@ -67,7 +67,12 @@ impl Program {
     pub async fn tool<A: AsRef<OsStr>>(&self, arguments: &[A], input: &str) -> Result<String> {
         let (status, out, err) = self.run(arguments, input).await?;
         if !status.success() {
-            bail!("{} ended with {status}: {}{}", name_of(arguments), tail(&out), tail(&err));
+            bail!(
+                "{} ended with {status}: {}{}",
+                name_of(arguments),
+                tail(&out),
+                tail(&err)
+            );
         }
         Ok(out)
     }
@@ -76,7 +81,11 @@ impl Program {
     ///
     /// # Errors
     /// When the binary cannot be started.
-    pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A], input: &str) -> Result<(ExitStatus, String, String)> {
+    pub async fn run<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        input: &str,
+    ) -> Result<(ExitStatus, String, String)> {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -99,7 +108,10 @@ impl Program {
     /// When the binary cannot be started.
     pub fn start(&self) -> Result<Server> {
         let address = free_address()?;
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_file())?;
         let child = self
             .command(&["serve"])
             .env("SEGUE_LISTEN", address.to_string())
@@ -272,7 +284,10 @@ impl Memory {
         let field = |name: &str| -> Result<u64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             let kibibytes = line.and_then(|rest| rest.split_whitespace().next());
-            Ok(kibibytes.with_context(|| format!("no {name} in the status of {pid}"))?.parse::<u64>()? * 1024)
+            Ok(kibibytes
+                .with_context(|| format!("no {name} in the status of {pid}"))?
+                .parse::<u64>()?
+                * 1024)
         };
         Ok(Self {
             resident: field("VmRSS:")?,
@@ -295,7 +310,10 @@ pub fn release_binary() -> Result<PathBuf> {
     if beside.exists() {
         return Ok(beside);
     }
-    bail!("no segue beside {}: build it with `cargo build --release`, or name it in SEGUE_BINARY", beside.display())
+    bail!(
+        "no segue beside {}: build it with `cargo build --release`, or name it in SEGUE_BINARY",
+        beside.display()
+    )
 }
 
 /// Copies a stopped server's data folder, file by file and folder by folder.
@@ -329,12 +347,17 @@ fn free_address() -> Result<SocketAddr> {
 
 fn name_of<A: AsRef<OsStr>>(arguments: &[A]) -> String {
     let words = arguments.iter().map(|word| word.as_ref().to_string_lossy());
-    std::iter::once("segue".into()).chain(words).collect::<Vec<_>>().join(" ")
+    std::iter::once("segue".into())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The last 4,000 bytes or so: enough for a reason, little enough for a terminal.
 fn tail(text: &str) -> &str {
     let start = text.len().saturating_sub(4_000);
-    let start = (start..text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    let start = (start..text.len())
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
     &text[start..]
 }

@@ -9,7 +9,7 @@ use crate::problem::{FieldError, Problem, ProblemType};
 /// # Errors
 /// `invalid-body`, naming the field where there is one. The caller's own values are never repeated: one of them may be
 /// a password.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| describe(&error.path().to_string(), error.inner()))?;

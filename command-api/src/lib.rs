@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod catalogue;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod erasure;

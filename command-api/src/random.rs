@@ -8,7 +8,7 @@ use crate::problem::Problem;
 ///
 /// # Errors
 /// `internal` when the operating system gives no randomness.
-pub fn uuid() -> Result<Uuid, Problem> {
+pub(crate) fn uuid() -> Result<Uuid, Problem> {
     Ok(uuid::Builder::from_random_bytes(bytes()?).into_uuid())
 }
 
@@ -16,7 +16,7 @@ pub fn uuid() -> Result<Uuid, Problem> {
 ///
 /// # Errors
 /// As [`uuid`].
-pub fn seed() -> Result<u64, Problem> {
+pub(crate) fn seed() -> Result<u64, Problem> {
     Ok(u64::from_le_bytes(bytes()?) >> 11)
 }
 

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    clock,
     idempotency::IdempotencyKey,
     json,
     problem::{FieldError, Problem, ProblemType},
@@ -76,7 +77,7 @@ impl FromRequest<ApiState> for WriteRequest {
         let body = read_body(body).await?;
         let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let (method, headers) = (parts.method, parts.headers);
-        Ok(Self { method, target, headers, body, key, address, received_at: Utc::now() })
+        Ok(Self { method, target, headers, body, key, address, received_at: clock::now() })
     }
 }
 

@@ -28,6 +28,8 @@ use projectors::{ProjectionKind, SessionView, Until, ViewError, ViewReader, View
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
+use crate::clock;
+
 /// Accounts of which the newest version is remembered; a forgotten one is looked up in the log again.
 const ACCOUNTS_MAX: usize = 100_000;
 /// Sessions of which the last use is remembered.
@@ -104,7 +106,7 @@ impl SessionGate {
             views,
             wait,
             head_at_start,
-            started_at: Utc::now(),
+            started_at: clock::now(),
             has_started: AtomicBool::new(false),
             newest: Cache::new(ACCOUNTS_MAX),
             recent: Mutex::default(),
@@ -226,7 +228,7 @@ impl SessionGate {
 
     fn check_time(&self, found: SessionView) -> Result<Admitted, NotAdmitted> {
         let SessionView { account, role, session } = found;
-        let now = Utc::now();
+        let now = clock::now();
         if is_over(&session, self.last_used(&session), now) {
             return Err(NotAdmitted::NoSession);
         }

@@ -34,8 +34,20 @@ pub struct Append {
 impl Append {
     /// An append of `events`, without claims and receipt.
     #[must_use]
-    pub fn new(stream: StreamId, expected: ExpectedVersion, events: Vec<NewEvent>, metadata: Metadata) -> Self {
-        Self { stream, expected, events, metadata, claims: Vec::new(), receipt: None }
+    pub fn new(
+        stream: StreamId,
+        expected: ExpectedVersion,
+        events: Vec<NewEvent>,
+        metadata: Metadata,
+    ) -> Self {
+        Self {
+            stream,
+            expected,
+            events,
+            metadata,
+            claims: Vec::new(),
+            receipt: None,
+        }
     }
 }
 
@@ -101,7 +113,9 @@ pub struct StorageFault {
 
 impl StorageFault {
     pub(crate) fn new(cause: impl fmt::Display) -> Self {
-        Self { message: cause.to_string() }
+        Self {
+            message: cause.to_string(),
+        }
     }
 }
 
@@ -118,7 +132,10 @@ impl Claim {
     /// Names a claim.
     #[must_use]
     pub fn new(kind: impl Into<Cow<'static, str>>, digest: [u8; 32]) -> Self {
-        Self { kind: kind.into(), digest }
+        Self {
+            kind: kind.into(),
+            digest,
+        }
     }
 }
 

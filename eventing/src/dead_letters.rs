@@ -57,11 +57,26 @@ impl DeadLetters {
     /// # Errors
     /// The log cannot be read.
     pub async fn show(&self, key: &DeadLetterKey) -> Result<Option<Shown>, LogError> {
-        let Some(row) = self.log.dead_letter(key).await? else { return Ok(None) };
+        let Some(row) = self.log.dead_letter(key).await? else {
+            return Ok(None);
+        };
         let before = Version(key.version.0.saturating_sub(1));
-        let event = self.log.read_stream(&key.stream, before, 1).await?.into_iter().next();
-        let stream_version = self.log.stream_head(&key.stream).await?.map_or(Version::NONE, |head| head.version);
-        Ok(Some(Shown { row, event, stream_version }))
+        let event = self
+            .log
+            .read_stream(&key.stream, before, 1)
+            .await?
+            .into_iter()
+            .next();
+        let stream_version = self
+            .log
+            .stream_head(&key.stream)
+            .await?
+            .map_or(Version::NONE, |head| head.version);
+        Ok(Some(Shown {
+            row,
+            event,
+            stream_version,
+        }))
     }
 
     /// Has the consumer try a parked event again, and the events behind it.

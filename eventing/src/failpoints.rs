@@ -34,7 +34,10 @@ pub const ALL: &[&str] = &[
 #[macro_export]
 macro_rules! failpoint {
     ($name:literal) => {{
-        const _: () = assert!($crate::failpoints::is_known($name), "not in eventing::failpoints::ALL");
+        const _: () = assert!(
+            $crate::failpoints::is_known($name),
+            "not in eventing::failpoints::ALL"
+        );
         $crate::failpoints::pass($name);
     }};
 }
@@ -77,7 +80,10 @@ impl Armed {
     fn parse(setting: &str) -> Self {
         let (name, nth) = setting.split_once(':').unwrap_or((setting, "1"));
         let left = nth.parse().unwrap_or(1).max(1);
-        Self { name: name.to_owned(), left: AtomicU64::new(left) }
+        Self {
+            name: name.to_owned(),
+            left: AtomicU64::new(left),
+        }
     }
 
     fn is_due(&self, name: &str) -> bool {

@@ -130,7 +130,10 @@ uuid_id! {
 impl EventId {
     /// Makes a new id from the clock and 74 random bits.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "a default id would be a different one every time")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default id would be a different one every time"
+    )]
     pub fn new() -> Self {
         Self(new_uuid_v7())
     }
@@ -139,7 +142,10 @@ impl EventId {
 impl CorrelationId {
     /// Makes a new id, for the start of a chain.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "a default id would be a different one every time")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default id would be a different one every time"
+    )]
     pub fn new() -> Self {
         Self(new_uuid_v7())
     }
@@ -191,7 +197,11 @@ impl StreamId {
     /// # Errors
     /// [`InvalidStreamId`] if the text is not `category-uuid`.
     pub fn parse(text: &str) -> Result<Self, InvalidStreamId> {
-        if is_stream_name(text) { Ok(Self(text.to_owned())) } else { Err(InvalidStreamId) }
+        if is_stream_name(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidStreamId)
+        }
     }
 
     /// What kind of stream it is: the part before the first hyphen.
@@ -216,11 +226,14 @@ impl StreamId {
 fn is_category(text: &str) -> bool {
     (1..=CATEGORY_LEN_MAX).contains(&text.len())
         && text.as_bytes()[0].is_ascii_lowercase()
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn is_stream_name(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(category, id)| is_category(category) && is_lower_uuid(id))
+    text.split_once('-')
+        .is_some_and(|(category, id)| is_category(category) && is_lower_uuid(id))
 }
 
 fn is_lower_uuid(text: &str) -> bool {
@@ -254,7 +267,11 @@ impl TryFrom<String> for StreamId {
     type Error = InvalidStreamId;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_stream_name(&text) { Ok(Self(text)) } else { Err(InvalidStreamId) }
+        if is_stream_name(&text) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidStreamId)
+        }
     }
 }
 
@@ -285,7 +302,11 @@ impl ExpectedVersion {
     /// Expects a stream at `version`, where [`Version::NONE`] means that there is none.
     #[must_use]
     pub fn at(version: Version) -> Self {
-        if version == Version::NONE { Self::NoStream } else { Self::Exactly(version) }
+        if version == Version::NONE {
+            Self::NoStream
+        } else {
+            Self::Exactly(version)
+        }
     }
 
     /// Whether a stream at `version` is where it was expected.
@@ -324,10 +345,20 @@ mod tests {
     #[test]
     fn a_name_that_would_need_escaping_is_refused() {
         let id = EventId::new().0;
-        for text in ["", "account", "account-1", &format!("Account-{id}"), &format!("a\"b-{id}"), &format!("-{id}")] {
+        for text in [
+            "",
+            "account",
+            "account-1",
+            &format!("Account-{id}"),
+            &format!("a\"b-{id}"),
+            &format!("-{id}"),
+        ] {
             assert_eq!(StreamId::parse(text), Err(InvalidStreamId), "{text}");
         }
-        assert_eq!(StreamId::parse(&format!("account-{id}").to_uppercase()), Err(InvalidStreamId));
+        assert_eq!(
+            StreamId::parse(&format!("account-{id}").to_uppercase()),
+            Err(InvalidStreamId)
+        );
     }
 
     #[test]

@@ -6,10 +6,7 @@
 //!
 //! Not here: which of several processes relays. Until there is a lock for it, one process of a deployment does.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +83,9 @@ impl RoundError {
     fn fatal(self) -> Result<RelayError, Self> {
         match self {
             Self::Log(error @ (LogError::Corrupt(_) | LogError::Stopped)) => Ok(RelayError::Log(error)),
-            Self::Bus(error @ (BusError::NotDeclared(_) | BusError::Conflict(_))) => Ok(RelayError::Bus(error)),
+            Self::Bus(error @ (BusError::NotDeclared(_) | BusError::Conflict(_))) => {
+                Ok(RelayError::Bus(error))
+            }
             other => Err(other),
         }
     }
@@ -96,8 +95,17 @@ impl Relay {
     /// A relay from `log` to `bus`, whose topology is declared.
     #[must_use]
     pub fn new(log: EventLog, bus: Bus, start: RelayStart) -> Self {
-        let status = watch::Sender::new(RelayStatus { published: Position::START, last_error: None });
-        Self { log, bus, start, published: Position::START, status }
+        let status = watch::Sender::new(RelayStatus {
+            published: Position::START,
+            last_error: None,
+        });
+        Self {
+            log,
+            bus,
+            start,
+            published: Position::START,
+            status,
+        }
     }
 
     /// How far it has come, now and from now on.
@@ -140,8 +148,13 @@ impl Relay {
             self.begin().await?;
             *begun = true;
         }
-        let events: Vec<Arc<RecordedEvent>> =
-            self.log.read_after(self.published, BATCH_MAX).await?.into_iter().map(Arc::new).collect();
+        let events: Vec<Arc<RecordedEvent>> = self
+            .log
+            .read_after(self.published, BATCH_MAX)
+            .await?
+            .into_iter()
+            .map(Arc::new)
+            .collect();
         if events.is_empty() {
             return Ok(false);
         }
@@ -166,8 +179,12 @@ impl Relay {
         events: &[Arc<RecordedEvent>],
         confirmations: &[Confirmation],
     ) -> Result<(), RoundError> {
-        let is_published = |confirmation: Confirmation| matches!(confirmation, Confirmation::Ok | Confirmation::Untagged);
-        let confirmed = confirmations.iter().take_while(|confirmation| is_published(**confirmation)).count();
+        let is_published =
+            |confirmation: Confirmation| matches!(confirmation, Confirmation::Ok | Confirmation::Untagged);
+        let confirmed = confirmations
+            .iter()
+            .take_while(|confirmation| is_published(**confirmation))
+            .count();
         if let Some(last) = events[..confirmed.min(events.len())].last() {
             self.published = last.position;
             if self.start == RelayStart::Noted {
@@ -198,7 +215,10 @@ impl Relay {
     }
 
     fn tell(&self, last_error: Option<String>) {
-        let status = RelayStatus { published: self.published, last_error };
+        let status = RelayStatus {
+            published: self.published,
+            last_error,
+        };
         self.status.send_if_modified(|before| {
             let changed = *before != status;
             *before = status;
@@ -208,7 +228,12 @@ impl Relay {
 }
 
 /// Waits for `wait`, for the end, or (when nothing failed) for the log's head to move.
-async fn rest(shutdown: &CancellationToken, head: &mut watch::Receiver<Position>, wait: Duration, wake: bool) {
+async fn rest(
+    shutdown: &CancellationToken,
+    head: &mut watch::Receiver<Position>,
+    wait: Duration,
+    wake: bool,
+) {
     tokio::select! {
         () = shutdown.cancelled() => {}
         Ok(()) = head.changed(), if wake => {}

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use eventing::testing::TempDir;
 use eventing::{
-    Append, Appended, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position, SchemaVersion,
-    StreamId, Version, failpoints,
+    Append, Appended, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position,
+    SchemaVersion, StreamId, Version, failpoints,
 };
 use uuid::Uuid;
 
@@ -23,7 +23,12 @@ fn append_number(n: u64) -> Append {
     let mut event = NewEvent::new("test.happened", SchemaVersion(1), format!(r#"{{"n":{n}}}"#));
     event.id = EventId(Uuid::from_u128(u128::from(n)));
     let stream = StreamId::new("test", Uuid::nil());
-    Append::new(stream, ExpectedVersion::at(Version(n - 1)), vec![event], Metadata::new())
+    Append::new(
+        stream,
+        ExpectedVersion::at(Version(n - 1)),
+        vec![event],
+        Metadata::new(),
+    )
 }
 
 async fn append_all(log: &EventLog, mut acknowledge: impl FnMut(&Appended)) {
@@ -39,7 +44,10 @@ async fn child() {
     let Ok(dir) = std::env::var(DIR) else { return };
     let log = EventLog::open(LogConfig::new(&dir)).await.expect("the log opens");
     let mut acknowledged = std::fs::File::create(Path::new(&dir).join("acknowledged")).expect("a file");
-    append_all(&log, |appended| writeln!(acknowledged, "{}", appended.position).expect("a line")).await;
+    append_all(&log, |appended| {
+        writeln!(acknowledged, "{}", appended.position).expect("a line")
+    })
+    .await;
 }
 
 fn run_child_until_it_dies_at(failpoint: &str, dir: &Path) {
@@ -64,12 +72,21 @@ async fn an_append_survives_a_crash_at_each_of_its_steps() {
     ] {
         let dir = TempDir::new();
         run_child_until_it_dies_at(failpoint, dir.path());
-        let acknowledged = std::fs::read_to_string(dir.path().join("acknowledged")).expect("a file").lines().count();
+        let acknowledged = std::fs::read_to_string(dir.path().join("acknowledged"))
+            .expect("a file")
+            .lines()
+            .count();
         assert_eq!(acknowledged as u64, CRASH_AT - 1, "{failpoint}");
 
-        let log = EventLog::open(LogConfig::new(dir.path())).await.expect("the log opens after a crash");
+        let log = EventLog::open(LogConfig::new(dir.path()))
+            .await
+            .expect("the log opens after a crash");
         let head = log.head().await.expect("a head");
-        assert_eq!(head, Position(if survives { CRASH_AT } else { CRASH_AT - 1 }), "{failpoint}");
+        assert_eq!(
+            head,
+            Position(if survives { CRASH_AT } else { CRASH_AT - 1 }),
+            "{failpoint}"
+        );
 
         // The caller heard nothing, so it sends everything again with the same ids.
         append_all(&log, |_| {}).await;

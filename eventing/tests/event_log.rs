@@ -6,8 +6,8 @@ use std::process::Command;
 use eventing::testing::TempDir;
 use eventing::testing::event_log::{an_append, new_stream};
 use eventing::{
-    Append, AppendError, EventLog, ExpectedVersion, LogConfig, LogError, Metadata, NewEvent, Position, RecordedEvent,
-    SchemaVersion, Version,
+    Append, AppendError, EventLog, ExpectedVersion, LogConfig, LogError, Metadata, NewEvent, Position,
+    RecordedEvent, SchemaVersion, Version,
 };
 
 eventing::event_log_contract!(sqlite, eventing::testing::LogUnderTest::sqlite);
@@ -17,13 +17,20 @@ async fn open(dir: &Path) -> EventLog {
 }
 
 async fn everything(log: &EventLog) -> Vec<RecordedEvent> {
-    log.read_after(Position::START, usize::MAX).await.expect("the log reads")
+    log.read_after(Position::START, usize::MAX)
+        .await
+        .expect("the log reads")
 }
 
 fn a_large_append() -> Append {
     let payload = format!(r#"{{"much":"{}"}}"#, "x".repeat(40_000));
     let event = NewEvent::new("test.happened", SchemaVersion(1), payload);
-    Append::new(new_stream(), ExpectedVersion::NoStream, vec![event], Metadata::new())
+    Append::new(
+        new_stream(),
+        ExpectedVersion::NoStream,
+        vec![event],
+        Metadata::new(),
+    )
 }
 
 /// Appends until the log says that it is full; gives what was acknowledged.
@@ -43,7 +50,10 @@ async fn fill(log: &EventLog) -> Vec<RecordedEvent> {
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let dir = TempDir::new();
     let log = open(dir.path()).await;
-    let appended = log.append(an_append(&new_stream(), ExpectedVersion::NoStream, 3)).await.expect("an append");
+    let appended = log
+        .append(an_append(&new_stream(), ExpectedVersion::NoStream, 3))
+        .await
+        .expect("an append");
     drop(log);
     assert_eq!(everything(&open(dir.path()).await).await, appended.events);
 }
@@ -51,12 +61,19 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 #[tokio::test]
 async fn a_log_at_its_limit_refuses_and_goes_on_when_the_limit_is_lifted() {
     let dir = TempDir::new();
-    let config = LogConfig { pages_max: Some(300), ..LogConfig::new(dir.path()) };
+    let config = LogConfig {
+        pages_max: Some(300),
+        ..LogConfig::new(dir.path())
+    };
     let limited = EventLog::open(config).await.expect("the log opens");
     let acknowledged = fill(&limited).await;
     assert!(!acknowledged.is_empty());
     assert_eq!(everything(&limited).await, acknowledged);
-    let appended = open(dir.path()).await.append(a_large_append()).await.expect("there is room");
+    let appended = open(dir.path())
+        .await
+        .append(a_large_append())
+        .await
+        .expect("there is room");
     assert_eq!(appended.position, Position(acknowledged.len() as u64 + 1));
 }
 
@@ -67,8 +84,13 @@ impl SmallDisk {
     /// `None` where this process may not mount.
     fn mount() -> Option<Self> {
         let dir = TempDir::new();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "segue-test"]).arg(dir.path()).output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(dir))
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "segue-test"])
+            .arg(dir.path())
+            .output();
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(dir))
     }
 
     fn path(&self) -> PathBuf {
@@ -93,8 +115,15 @@ async fn a_full_disk_loses_nothing_and_appends_go_on_once_there_is_room() {
     std::fs::write(&ballast, vec![0; 2 << 20]).expect("2 MiB");
     let mut acknowledged = fill(&log).await;
     assert!(!acknowledged.is_empty());
-    assert!(matches!(log.append(a_large_append()).await, Err(AppendError::StorageFull)));
-    assert_eq!(everything(&log).await, acknowledged, "what was acknowledged can be read on a full disk");
+    assert!(matches!(
+        log.append(a_large_append()).await,
+        Err(AppendError::StorageFull)
+    ));
+    assert_eq!(
+        everything(&log).await,
+        acknowledged,
+        "what was acknowledged can be read on a full disk"
+    );
 
     std::fs::remove_file(ballast).expect("room");
     let appended = log.append(a_large_append()).await.expect("there is room again");
@@ -109,9 +138,12 @@ async fn a_changed_bit_in_a_record_is_noticed_and_nothing_else_is_harmed() {
     let dir = TempDir::new();
     let log = open(dir.path()).await;
     let stream = new_stream();
-    log.append(an_append(&stream, ExpectedVersion::NoStream, 3)).await.expect("an append");
+    log.append(an_append(&stream, ExpectedVersion::NoStream, 3))
+        .await
+        .expect("an append");
     let file = rusqlite::Connection::open(dir.path().join("log.db")).expect("the file");
-    let sql = "UPDATE events SET record = CAST(replace(CAST(record AS TEXT), 'something', 'somethinG') AS BLOB)
+    let sql =
+        "UPDATE events SET record = CAST(replace(CAST(record AS TEXT), 'something', 'somethinG') AS BLOB)
                WHERE position = 2";
     assert_eq!(file.execute(sql, []).expect("an attack"), 1);
     let read = log.read_stream(&stream, Version::NONE, 10).await;
@@ -126,7 +158,10 @@ async fn an_append_waits_while_another_process_writes() {
     let log = open(dir.path()).await;
     let file = rusqlite::Connection::open(dir.path().join("log.db")).expect("the file");
     file.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
-    let waiting = tokio::spawn(async move { log.append(an_append(&new_stream(), ExpectedVersion::NoStream, 1)).await });
+    let waiting = tokio::spawn(async move {
+        log.append(an_append(&new_stream(), ExpectedVersion::NoStream, 1))
+            .await
+    });
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert!(!waiting.is_finished(), "it cannot have been written");
     file.execute_batch("ROLLBACK").expect("the lock is free");

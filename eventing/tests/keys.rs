@@ -27,7 +27,11 @@ async fn what_was_sealed_opens_in_another_process() {
     let (keys, subject) = (open(&dir).await, someone());
     keys.create(subject).await.expect("a key");
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
-    let opened = open(&dir).await.open_sealed(subject, CONTEXT, &sealed).await.expect("it opens");
+    let opened = open(&dir)
+        .await
+        .open_sealed(subject, CONTEXT, &sealed)
+        .await
+        .expect("it opens");
     assert_eq!(opened, Payload::Open(TEXT.into()));
 }
 
@@ -39,7 +43,10 @@ async fn a_key_that_was_made_twice_is_the_same() {
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
     open(&dir).await.create(subject).await.expect("it exists");
     keys.forget_cached(subject);
-    assert!(matches!(keys.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Open(_))));
+    assert!(matches!(
+        keys.open_sealed(subject, CONTEXT, &sealed).await,
+        Ok(Payload::Open(_))
+    ));
 }
 
 #[tokio::test]
@@ -51,9 +58,15 @@ async fn a_destroyed_key_is_gone_for_good() {
     keys.destroy(subject).await.expect("it is destroyed");
     keys.destroy(subject).await.expect("destroying it again is fine");
     for keys in [keys, open(&dir).await] {
-        let opened = keys.open_sealed(subject, CONTEXT, &sealed).await.expect("an answer");
+        let opened = keys
+            .open_sealed(subject, CONTEXT, &sealed)
+            .await
+            .expect("an answer");
         assert_eq!(opened, Payload::Erased);
-        assert!(matches!(keys.seal(subject, CONTEXT, TEXT).await, Err(KeyError::Destroyed(_))));
+        assert!(matches!(
+            keys.seal(subject, CONTEXT, TEXT).await,
+            Err(KeyError::Destroyed(_))
+        ));
         assert!(matches!(keys.create(subject).await, Err(KeyError::Destroyed(_))));
     }
 }
@@ -66,7 +79,10 @@ async fn a_key_that_is_merely_missing_is_not_taken_for_an_erasure() {
     keys.create(subject).await.expect("a key");
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
     let elsewhere = open(&TempDir::new()).await;
-    assert!(matches!(elsewhere.open_sealed(subject, CONTEXT, &sealed).await, Err(KeyError::Missing(_))));
+    assert!(matches!(
+        elsewhere.open_sealed(subject, CONTEXT, &sealed).await,
+        Err(KeyError::Missing(_))
+    ));
 }
 
 #[tokio::test]
@@ -75,10 +91,16 @@ async fn another_process_notices_a_destroyed_key_in_time() {
     let (here, there, subject) = (open(&dir).await, open(&dir).await, someone());
     here.create(subject).await.expect("a key");
     let sealed = here.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
-    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Open(_))));
+    assert!(matches!(
+        there.open_sealed(subject, CONTEXT, &sealed).await,
+        Ok(Payload::Open(_))
+    ));
     here.destroy(subject).await.expect("it is destroyed");
     tokio::time::sleep(RECHECK_AFTER + Duration::from_millis(50)).await;
-    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Erased)));
+    assert!(matches!(
+        there.open_sealed(subject, CONTEXT, &sealed).await,
+        Ok(Payload::Erased)
+    ));
 }
 
 #[tokio::test]
@@ -87,10 +109,16 @@ async fn whoever_hears_of_an_erasure_first_can_forget_at_once() {
     let (here, there, subject) = (open(&dir).await, open(&dir).await, someone());
     here.create(subject).await.expect("a key");
     let sealed = here.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
-    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Open(_))));
+    assert!(matches!(
+        there.open_sealed(subject, CONTEXT, &sealed).await,
+        Ok(Payload::Open(_))
+    ));
     here.destroy(subject).await.expect("it is destroyed");
     there.forget_cached(subject);
-    assert!(matches!(there.open_sealed(subject, CONTEXT, &sealed).await, Ok(Payload::Erased)));
+    assert!(matches!(
+        there.open_sealed(subject, CONTEXT, &sealed).await,
+        Ok(Payload::Erased)
+    ));
 }
 
 #[tokio::test]
@@ -99,8 +127,9 @@ async fn a_destroyed_key_is_in_no_file_any_more() {
     let (keys, subject) = (open(&dir).await, someone());
     keys.create(subject).await.expect("a key");
     let file = rusqlite::Connection::open(dir.path().join("keys.db")).expect("the file");
-    let wrapped: Vec<u8> =
-        file.query_row("SELECT wrapped FROM subject_keys", [], |row| row.get(0)).expect("a wrapped key");
+    let wrapped: Vec<u8> = file
+        .query_row("SELECT wrapped FROM subject_keys", [], |row| row.get(0))
+        .expect("a wrapped key");
     let is_anywhere = || {
         std::fs::read_dir(dir.path()).expect("the folder").any(|entry| {
             let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");

@@ -39,7 +39,9 @@ pub enum Change {
 impl Change {
     fn concerns(&self, kind: ProjectionKind, awaited: Option<&StreamId>) -> bool {
         match self {
-            Self::View { projection, stream, .. } => *projection == kind.name() && Some(stream) == awaited,
+            Self::View {
+                projection, stream, ..
+            } => *projection == kind.name() && Some(stream) == awaited,
             Self::Checkpoint { projection, .. } => *projection == kind.name(),
         }
     }
@@ -106,7 +108,10 @@ impl ViewReader {
         until: Until,
         deadline: Instant,
     ) -> Result<(), ViewError> {
-        self.wait(kind, Some(stream), deadline, || self.has_reached(kind, stream, until)).await
+        self.wait(kind, Some(stream), deadline, || {
+            self.has_reached(kind, stream, until)
+        })
+        .await
     }
 
     /// Returns as soon as everything that `kind` wants at or below `position` is stored. Cancel-safe.
@@ -119,7 +124,8 @@ impl ViewReader {
         position: Position,
         deadline: Instant,
     ) -> Result<(), ViewError> {
-        self.wait(kind, None, deadline, || Ok(self.checkpoint(kind)? >= position)).await
+        self.wait(kind, None, deadline, || Ok(self.checkpoint(kind)? >= position))
+            .await
     }
 
     async fn wait(
@@ -134,7 +140,10 @@ impl ViewReader {
             if is_there()? {
                 return Ok(());
             }
-            if timeout_at(deadline, changes.until_concerned(kind, stream)).await.is_err() {
+            if timeout_at(deadline, changes.until_concerned(kind, stream))
+                .await
+                .is_err()
+            {
                 return if is_there()? { Ok(()) } else { Err(ViewError::Late) };
             }
         }

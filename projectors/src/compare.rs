@@ -74,7 +74,9 @@ pub(crate) fn compare(
     fresh: Side<'_>,
     mut each: impl FnMut(Mismatch<'_>) -> Result<(), ViewError>,
 ) -> Result<(), ViewError> {
-    Table::ALL.into_iter().try_for_each(|table| compare_table(table, live, fresh, &mut each))
+    Table::ALL
+        .into_iter()
+        .try_for_each(|table| compare_table(table, live, fresh, &mut each))
 }
 
 fn compare_table(
@@ -98,7 +100,12 @@ fn compare_table(
         let (live_value, fresh_value) = (live.map(|(_, value)| value), fresh.map(|(_, value)| value));
         if live_value != fresh_value {
             let key = live.or(fresh).map_or(&[][..], |(key, _)| key);
-            each(Mismatch { table, key, live: live_value, fresh: fresh_value })?;
+            each(Mismatch {
+                table,
+                key,
+                live: live_value,
+                fresh: fresh_value,
+            })?;
         }
         if live.is_some() {
             left = lives.next().transpose()?;
@@ -133,7 +140,12 @@ impl Mismatch<'_> {
             (_, None) => DifferenceKind::Surplus,
             _ => DifferenceKind::Changed,
         };
-        Difference { projection: kind.name(), stream: self.stream(), kind: how, what: self.what() }
+        Difference {
+            projection: kind.name(),
+            stream: self.stream(),
+            kind: how,
+            what: self.what(),
+        }
     }
 
     /// Both sides, when the row is a view.
@@ -143,7 +155,12 @@ impl Mismatch<'_> {
 
     fn what(&self) -> String {
         let after = |skip: usize| {
-            let parts: Vec<_> = self.key.split(|byte| *byte == 0).skip(skip).map(String::from_utf8_lossy).collect();
+            let parts: Vec<_> = self
+                .key
+                .split(|byte| *byte == 0)
+                .skip(skip)
+                .map(String::from_utf8_lossy)
+                .collect();
             parts.join("/")
         };
         match self.table {
@@ -177,7 +194,9 @@ fn view_of(bytes: Option<&[u8]>) -> Option<StoredView<'_>> {
 /// The path of the first field that differs, as a JSON pointer. Names fields only, never what they hold.
 fn first_field(live: &[u8], fresh: &[u8]) -> String {
     match (serde_json::from_slice(live), serde_json::from_slice(fresh)) {
-        (Ok(live), Ok(fresh)) => path_of_difference(&live, &fresh).unwrap_or_else(|| "/ (its bytes)".to_owned()),
+        (Ok(live), Ok(fresh)) => {
+            path_of_difference(&live, &fresh).unwrap_or_else(|| "/ (its bytes)".to_owned())
+        }
         _ => "/ (its bytes)".to_owned(),
     }
 }
@@ -185,10 +204,15 @@ fn first_field(live: &[u8], fresh: &[u8]) -> String {
 fn path_of_difference(live: &Value, fresh: &Value) -> Option<String> {
     match (live, fresh) {
         (Value::Object(live), Value::Object(fresh)) => {
-            let keys = fresh.keys().chain(live.keys().filter(|key| !fresh.contains_key(*key)));
+            let keys = fresh
+                .keys()
+                .chain(live.keys().filter(|key| !fresh.contains_key(*key)));
             let mut differing = keys.filter(|key| live.get(*key) != fresh.get(*key));
             let key = differing.next()?;
-            let within = live.get(key).zip(fresh.get(key)).and_then(|(live, fresh)| path_of_difference(live, fresh));
+            let within = live
+                .get(key)
+                .zip(fresh.get(key))
+                .and_then(|(live, fresh)| path_of_difference(live, fresh));
             Some(format!("/{key}{}", within.unwrap_or_default()))
         }
         _ => (live != fresh).then(String::new),

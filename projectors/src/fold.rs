@@ -67,7 +67,11 @@ pub(crate) struct Projector<P: Projection> {
 
 impl<P: Projection> Projector<P> {
     pub(crate) fn new(generation: Generation) -> Self {
-        Self { generation, views: HashMap::new(), weight: 0 }
+        Self {
+            generation,
+            views: HashMap::new(),
+            weight: 0,
+        }
     }
 
     fn view(&mut self, snapshot: &Snapshot, stream: &StreamId) -> Result<&mut View<P::Head>, ViewError> {
@@ -120,8 +124,15 @@ impl<P: Projection> Fold for Projector<P> {
 
     fn forget(&mut self, snapshot: &Snapshot, subject: SubjectId) -> Result<(), ViewError> {
         let mut streams = P::streams_about(snapshot, self.generation, subject)?;
-        streams.extend(self.views.values().filter(|view| view.subject() == Some(subject)).map(|view| view.stream().clone()));
-        streams.iter().try_for_each(|stream| self.remove(snapshot, stream))
+        streams.extend(
+            self.views
+                .values()
+                .filter(|view| view.subject() == Some(subject))
+                .map(|view| view.stream().clone()),
+        );
+        streams
+            .iter()
+            .try_for_each(|stream| self.remove(snapshot, stream))
     }
 
     fn remove(&mut self, snapshot: &Snapshot, stream: &StreamId) -> Result<(), ViewError> {
@@ -145,7 +156,9 @@ impl<P: Projection> Fold for Projector<P> {
         let mut views: Vec<_> = std::mem::take(&mut self.views).into_values().collect();
         // In key order, which is the order in which the store writes fastest.
         views.sort_unstable_by(|a, b| a.stream().cmp(b.stream()));
-        let writes = views.into_iter().map(|view| view.into_write(P::NAME, self.generation));
+        let writes = views
+            .into_iter()
+            .map(|view| view.into_write(P::NAME, self.generation));
         writes.filter_map(Result::transpose).collect()
     }
 }
@@ -186,7 +199,14 @@ fn fold<P: Projection>(
         if let Some(key) = P::touches(one) {
             view.fetch(snapshot, generation, &key)?;
         }
-        P::apply(view, &Fact { event: one, position: event.position, recorded_at: event.recorded_at })?;
+        P::apply(
+            view,
+            &Fact {
+                event: one,
+                position: event.position,
+                recorded_at: event.recorded_at,
+            },
+        )?;
     }
     Ok(Folded::Applied)
 }
@@ -215,7 +235,14 @@ pub(crate) fn fold_alone<P: Projection>(
             Ok(Content::Erased) => remove::<P>(&mut view),
             Ok(Content::Events(events)) if !view.is_removed() => {
                 for one in events {
-                    P::apply(&mut view, &Fact { event: one, position: event.position, recorded_at: event.recorded_at })?;
+                    P::apply(
+                        &mut view,
+                        &Fact {
+                            event: one,
+                            position: event.position,
+                            recorded_at: event.recorded_at,
+                        },
+                    )?;
                 }
             }
             Ok(Content::Events(_)) => {}

@@ -19,13 +19,20 @@ pub(crate) struct Folding {
 
 impl Folding {
     pub(crate) fn new(generations: impl IntoIterator<Item = (ProjectionKind, Generation)>) -> Self {
-        let folds = generations.into_iter().map(|(kind, generation)| (kind, kind.start(generation)));
-        Self { folds: folds.collect(), forgotten: BTreeSet::new() }
+        let folds = generations
+            .into_iter()
+            .map(|(kind, generation)| (kind, kind.start(generation)));
+        Self {
+            folds: folds.collect(),
+            forgotten: BTreeSet::new(),
+        }
     }
 
     /// The live generations of `kinds`.
     pub(crate) fn of_live(snapshot: &Snapshot, kinds: &[ProjectionKind]) -> Result<Self, ViewError> {
-        let live = kinds.iter().map(|kind| Ok((*kind, live_generation(snapshot, *kind)?)));
+        let live = kinds
+            .iter()
+            .map(|kind| Ok((*kind, live_generation(snapshot, *kind)?)));
         Ok(Self::new(live.collect::<Result<Vec<_>, ViewError>>()?))
     }
 
@@ -72,7 +79,9 @@ impl Folding {
             if let Some(live) = snapshot.live(kind.name())?
                 && live.revision == kind.revision()
             {
-                self.folds.entry(kind).or_insert_with(|| kind.start(live.generation));
+                self.folds
+                    .entry(kind)
+                    .or_insert_with(|| kind.start(live.generation));
             }
         }
         self.forget_here(snapshot)
@@ -90,7 +99,10 @@ impl Folding {
 
     /// Everything that must be stored. Nothing is kept in memory afterwards.
     pub(crate) fn drain(&mut self) -> Result<Batch, ViewError> {
-        let mut batch = Batch { forgotten: std::mem::take(&mut self.forgotten).into_iter().collect(), ..Batch::default() };
+        let mut batch = Batch {
+            forgotten: std::mem::take(&mut self.forgotten).into_iter().collect(),
+            ..Batch::default()
+        };
         for fold in self.folds.values_mut() {
             batch.writes.append(&mut fold.drain()?);
         }
@@ -100,6 +112,9 @@ impl Folding {
 
 /// The generation that is live and was folded by this program's revision.
 pub(crate) fn live_generation(snapshot: &Snapshot, kind: ProjectionKind) -> Result<Generation, ViewError> {
-    let live = snapshot.live(kind.name())?.filter(|live| live.revision == kind.revision());
-    live.map(|live| live.generation).ok_or(ViewError::NotBuilt(kind.name()))
+    let live = snapshot
+        .live(kind.name())?
+        .filter(|live| live.revision == kind.revision());
+    live.map(|live| live.generation)
+        .ok_or(ViewError::NotBuilt(kind.name()))
 }

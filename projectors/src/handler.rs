@@ -51,7 +51,14 @@ impl ProjectionHandler {
         for kind in kinds {
             store.ensure_live(kind.name(), kind.revision())?;
         }
-        Ok(Self { inner: Arc::new(Inner { store, keys, name, kinds: kinds.to_vec() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                keys,
+                name,
+                kinds: kinds.to_vec(),
+            }),
+        })
     }
 }
 
@@ -86,7 +93,12 @@ impl Handler for ProjectionHandler {
         }
     }
 
-    async fn pass_over(&self, stream: &StreamId, version: Version, position: Position) -> Result<(), HandlerError> {
+    async fn pass_over(
+        &self,
+        stream: &StreamId,
+        version: Version,
+        position: Position,
+    ) -> Result<(), HandlerError> {
         let inner = Arc::clone(&self.inner);
         let stream = stream.clone();
         let passed = tokio::task::spawn_blocking(move || inner.pass_over(&stream, version, position)).await;
@@ -103,7 +115,10 @@ struct Attempt {
 impl Inner {
     fn applied(&self, streams: &[StreamId]) -> Result<Vec<Version>, ViewError> {
         let snapshot = self.store.snapshot()?;
-        streams.iter().map(|stream| self.applied_to(&snapshot, stream)).collect()
+        streams
+            .iter()
+            .map(|stream| self.applied_to(&snapshot, stream))
+            .collect()
     }
 
     fn applied_to(&self, snapshot: &Snapshot, stream: &StreamId) -> Result<Version, ViewError> {
@@ -118,21 +133,32 @@ impl Inner {
 
     fn checkpoint(&self) -> Result<Position, ViewError> {
         let snapshot = self.store.snapshot()?;
-        let checkpoints = self.kinds.iter().map(|kind| snapshot.checkpoint(live_generation(&snapshot, *kind)?));
+        let checkpoints = self
+            .kinds
+            .iter()
+            .map(|kind| snapshot.checkpoint(live_generation(&snapshot, *kind)?));
         let checkpoints = checkpoints.collect::<Result<Vec<_>, _>>()?;
         Ok(checkpoints.into_iter().min().unwrap_or(Position::START))
     }
 
     fn handle(&self, runs: &[Run], caught_up_to: Option<Position>) -> Vec<Verdict> {
         let opened: Vec<Vec<Opened>> = runs_of(runs, open_all(&self.keys, &events_of(runs)));
-        self.store_runs(&opened, caught_up_to).unwrap_or_else(|error| vec![verdict_on(&error); runs.len()])
+        self.store_runs(&opened, caught_up_to)
+            .unwrap_or_else(|error| vec![verdict_on(&error); runs.len()])
     }
 
     /// Folds and stores as if nobody else wrote; if somebody did, or a person must be forgotten, does it again for
     /// what is left while nobody else can.
-    fn store_runs(&self, runs: &[Vec<Opened>], caught_up_to: Option<Position>) -> Result<Vec<Verdict>, ViewError> {
+    fn store_runs(
+        &self,
+        runs: &[Vec<Opened>],
+        caught_up_to: Option<Position>,
+    ) -> Result<Vec<Verdict>, ViewError> {
         let snapshot = self.store.snapshot()?;
-        let Attempt { mut verdicts, mut folding } = self.fold_runs(&snapshot, runs)?;
+        let Attempt {
+            mut verdicts,
+            mut folding,
+        } = self.fold_runs(&snapshot, runs)?;
         if folding.forgets_anyone() {
             drop(snapshot);
             return self.store_alone(runs, caught_up_to);
@@ -160,18 +186,31 @@ impl Inner {
         for (run, verdict) in runs.iter().zip(verdicts) {
             if run.first().is_some_and(|event| refused.contains(&event.stream)) {
                 let again = self.store_alone(std::slice::from_ref(run), None)?;
-                *verdict = again.into_iter().next().unwrap_or(Verdict::RetryAfter(Duration::ZERO));
+                *verdict = again
+                    .into_iter()
+                    .next()
+                    .unwrap_or(Verdict::RetryAfter(Duration::ZERO));
             }
         }
         Ok(())
     }
 
-    fn store_alone(&self, runs: &[Vec<Opened>], caught_up_to: Option<Position>) -> Result<Vec<Verdict>, ViewError> {
+    fn store_alone(
+        &self,
+        runs: &[Vec<Opened>],
+        caught_up_to: Option<Position>,
+    ) -> Result<Vec<Verdict>, ViewError> {
         self.store.exclusively(|snapshot| {
-            let Attempt { verdicts, mut folding } = self.fold_runs(snapshot, runs)?;
+            let Attempt {
+                verdicts,
+                mut folding,
+            } = self.fold_runs(snapshot, runs)?;
             folding.forget_everywhere(snapshot)?;
             let mut batch = folding.drain()?;
-            batch.forgotten.iter().for_each(|subject| self.keys.forget_cached(*subject));
+            batch
+                .forgotten
+                .iter()
+                .for_each(|subject| self.keys.forget_cached(*subject));
             self.add_checkpoints(snapshot, &mut batch, caught_up_to)?;
             Ok((batch, verdicts))
         })
@@ -205,7 +244,12 @@ impl Inner {
 
     fn pass_over(&self, stream: &StreamId, version: Version, position: Position) -> Result<(), ViewError> {
         self.store.exclusively(|snapshot| {
-            let kinds: Vec<_> = self.kinds.iter().copied().filter(|kind| kind.wants(stream.category())).collect();
+            let kinds: Vec<_> = self
+                .kinds
+                .iter()
+                .copied()
+                .filter(|kind| kind.wants(stream.category()))
+                .collect();
             let mut folding = Folding::of_live(snapshot, &kinds)?;
             for fold in folding.folds_mut() {
                 fold.pass_over(snapshot, stream, version, position)?;
@@ -245,7 +289,10 @@ fn verdict_on(error: &ViewError) -> Verdict {
         ViewError::Corrupt { .. } => Verdict::Halt(HaltReason(error.to_string())),
         ViewError::KeyTooLong => Verdict::DeadLetter(DeadLetterReason(error.to_string())),
         _ => {
-            tracing::warn!(error = error as &dyn std::error::Error, "views could not be stored; trying again");
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "views could not be stored; trying again"
+            );
             Verdict::RetryAfter(RETRY_AFTER)
         }
     }
@@ -257,10 +304,16 @@ fn events_of(runs: &[Run]) -> Vec<Arc<eventing::RecordedEvent>> {
 
 fn runs_of(runs: &[Run], opened: Vec<Opened>) -> Vec<Vec<Opened>> {
     let mut opened = opened.into_iter();
-    runs.iter().map(|run| opened.by_ref().take(run.events.len()).collect()).collect()
+    runs.iter()
+        .map(|run| opened.by_ref().take(run.events.len()).collect())
+        .collect()
 }
 
 fn refused_streams<'a>(batch: &'a Batch, outcomes: &[Result<(), Refusal>]) -> BTreeSet<&'a StreamId> {
-    let refused = batch.writes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_err());
+    let refused = batch
+        .writes
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| outcome.is_err());
     refused.map(|(write, _)| &write.stream).collect()
 }

@@ -28,6 +28,8 @@ pub mod replay;
 mod scan;
 pub mod store;
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use changes::{Change, Changes, Until};

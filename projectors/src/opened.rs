@@ -45,9 +45,19 @@ pub(crate) fn open_all(keys: &Keys, events: &[Arc<RecordedEvent>]) -> Vec<Opened
         return events.iter().map(|event| open(keys, event)).collect();
     }
     thread::scope(|scope| {
-        let open_part = |part: &[Arc<RecordedEvent>]| part.iter().map(|event| open(keys, event)).collect::<Vec<_>>();
-        let parts: Vec<_> = events.chunks(part).map(|part| scope.spawn(move || open_part(part))).collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let open_part =
+            |part: &[Arc<RecordedEvent>]| part.iter().map(|event| open(keys, event)).collect::<Vec<_>>();
+        let parts: Vec<_> = events
+            .chunks(part)
+            .map(|part| scope.spawn(move || open_part(part)))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| {
+                part.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
     })
 }
 
@@ -77,7 +87,9 @@ fn content(keys: &Keys, event: &RecordedEvent) -> Result<Content, Fault> {
 fn decode(event: &RecordedEvent, payload: &[u8]) -> Result<Content, Fault> {
     // The error's source may quote the payload, which may be personal; its own text names type and version only.
     let events = domain::decode(&event.event_type, event.schema_version.0, payload);
-    events.map(Content::Events).map_err(|error| Fault::Poison(error.to_string()))
+    events
+        .map(Content::Events)
+        .map_err(|error| Fault::Poison(error.to_string()))
 }
 
 impl std::fmt::Display for Fault {

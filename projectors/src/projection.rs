@@ -80,10 +80,22 @@ pub struct UnknownProjection(pub String);
 macro_rules! with_projection {
     ($kind:expr, $P:ident => $body:expr) => {
         match $kind {
-            ProjectionKind::Accounts => { type $P = Accounts; $body }
-            ProjectionKind::Library => { type $P = Library; $body }
-            ProjectionKind::Playlists => { type $P = Playlists; $body }
-            ProjectionKind::TasteModels => { type $P = TasteModels; $body }
+            ProjectionKind::Accounts => {
+                type $P = Accounts;
+                $body
+            }
+            ProjectionKind::Library => {
+                type $P = Library;
+                $body
+            }
+            ProjectionKind::Playlists => {
+                type $P = Playlists;
+                $body
+            }
+            ProjectionKind::TasteModels => {
+                type $P = TasteModels;
+                $body
+            }
         }
     };
 }

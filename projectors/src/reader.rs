@@ -8,13 +8,13 @@ use eventing::{EventLog, Keys, Position, StreamId, Version};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AccountView, CatalogueView, ListenerTaste, ModelView, PlaylistView, ProjectionKind, SessionView, TasteView, ViewError,
-    ViewStore,
+    AccountView, CatalogueView, ListenerTaste, ModelView, PlaylistView, ProjectionKind, SessionView,
+    TasteView, ViewError, ViewStore,
     fold::fold_alone,
     folding::live_generation,
     opened::{Opened, open_all},
-    rebuild::blocking,
     projections::{TasteModels, accounts, library, playlists, taste_models},
+    rebuild::blocking,
     store::{Direction, Generation, Snapshot},
     view::parse,
 };
@@ -121,10 +121,15 @@ impl ViewReader {
     /// See [`ViewError`]; the caller must let nobody in.
     pub fn session(&self, session: &SessionHash) -> Result<Option<Viewed<SessionView>>, ViewError> {
         let live = self.live(ProjectionKind::Accounts)?;
-        let Some(account) = live.snapshot.lookup(live.generation, &accounts::session_key(session))? else {
+        let Some(account) = live
+            .snapshot
+            .lookup(live.generation, &accounts::session_key(session))?
+        else {
             return Ok(None);
         };
-        let account = std::str::from_utf8(account).ok().and_then(|account| account.parse::<AccountId>().ok());
+        let account = std::str::from_utf8(account)
+            .ok()
+            .and_then(|account| account.parse::<AccountId>().ok());
         let account = account.ok_or_else(|| ViewError::corrupt_because("a session's account", "is no id"))?;
         let head = live.head::<accounts::Head>(&stream(AccountId::CATEGORY, account.uuid()))?;
         Ok(head.and_then(|viewed| viewed.flat_map(|head| session_of(head.0?, session))))
@@ -151,8 +156,14 @@ impl ViewReader {
         let played = live.entries::<taste_models::LastPlayed>(&stream, taste_models::PLAYS)?;
         Ok(viewed.map(|head| ListenerTaste {
             taste: head.taste,
-            ratings: ratings.into_iter().map(|(track, entry)| (track, entry.rating)).collect(),
-            played: played.into_iter().map(|(track, entry)| (track, entry.played_at)).collect(),
+            ratings: ratings
+                .into_iter()
+                .map(|(track, entry)| (track, entry.rating))
+                .collect(),
+            played: played
+                .into_iter()
+                .map(|(track, entry)| (track, entry.played_at))
+                .collect(),
         }))
     }
 
@@ -170,14 +181,31 @@ impl ViewReader {
         let stream = listener_stream(listener);
         let reflects = live.head_or_default::<TasteView>(&stream)?.reflects;
         let after = after.map(taste_models::rating_key);
-        let rows = live.snapshot.entries(live.generation, &stream, taste_models::RATINGS, after.as_deref(), limit + 1)?;
+        let rows = live.snapshot.entries(
+            live.generation,
+            &stream,
+            taste_models::RATINGS,
+            after.as_deref(),
+            limit + 1,
+        )?;
         let items = rows.iter().take(limit).map(|(key, value)| {
             let RatedEntry { rating, rated_at } = parse(value, "a rating")?;
-            Ok(RatedTrack { track: track_of(key, taste_models::RATINGS)?, rating, rated_at })
+            Ok(RatedTrack {
+                track: track_of(key, taste_models::RATINGS)?,
+                rating,
+                rated_at,
+            })
         });
         let items = items.collect::<Result<Vec<_>, ViewError>>()?;
-        let next = items.last().filter(|_| rows.len() > limit).map(|last| last.track.to_string());
-        Ok(Page { items, next, reflects })
+        let next = items
+            .last()
+            .filter(|_| rows.len() > limit)
+            .map(|last| last.track.to_string());
+        Ok(Page {
+            items,
+            next,
+            reflects,
+        })
     }
 
     /// The rating that `listener` gave to `track`.
@@ -187,11 +215,18 @@ impl ViewReader {
     pub fn rating(&self, listener: AccountId, track: &TrackId) -> Result<Option<RatedTrack>, ViewError> {
         let live = self.live(ProjectionKind::TasteModels)?;
         let key = taste_models::rating_key(track);
-        let Some(value) = live.snapshot.entry(live.generation, &listener_stream(listener), &key)? else {
+        let Some(value) = live
+            .snapshot
+            .entry(live.generation, &listener_stream(listener), &key)?
+        else {
             return Ok(None);
         };
         let RatedEntry { rating, rated_at } = parse(value, "a rating")?;
-        Ok(Some(RatedTrack { track: track.clone(), rating, rated_at }))
+        Ok(Some(RatedTrack {
+            track: track.clone(),
+            rating,
+            rated_at,
+        }))
     }
 
     /// The playlist without its tracks; `None` when it was not requested, or its owner was forgotten.
@@ -200,7 +235,7 @@ impl ViewReader {
     /// See [`ViewError`].
     pub fn playlist(&self, playlist: PlaylistId) -> Result<Option<Viewed<PlaylistView>>, ViewError> {
         let live = self.live(ProjectionKind::Playlists)?;
-        Ok(live.playlist(playlist)?)
+        live.playlist(playlist)
     }
 
     /// The playlist with what was generated, which is there when its status is ready.
@@ -213,10 +248,16 @@ impl ViewReader {
         playlist: PlaylistId,
     ) -> Result<Option<Viewed<(PlaylistView, Option<Generated>)>>, ViewError> {
         let live = self.live(ProjectionKind::Playlists)?;
-        let Some(viewed) = live.playlist(playlist)? else { return Ok(None) };
+        let Some(viewed) = live.playlist(playlist)? else {
+            return Ok(None);
+        };
         let stream = stream(PlaylistId::CATEGORY, playlist.uuid());
-        let generated = live.snapshot.entry(live.generation, &stream, playlists::GENERATED)?;
-        let generated = generated.map(|generated| parse(generated, "a playlist's tracks")).transpose()?;
+        let generated = live
+            .snapshot
+            .entry(live.generation, &stream, playlists::GENERATED)?;
+        let generated = generated
+            .map(|generated| parse(generated, "a playlist's tracks"))
+            .transpose()?;
         Ok(Some(viewed.map(|view| (view, generated))))
     }
 
@@ -233,14 +274,24 @@ impl ViewReader {
         let live = self.live(ProjectionKind::Playlists)?;
         let partition = (playlists::PLAYLISTS_OF, owner.to_string());
         let partition = (partition.0, partition.1.as_str());
-        let rows = live.snapshot.lookups(live.generation, partition, cursor, limit + 1, Direction::Descending)?;
+        let rows = live.snapshot.lookups(
+            live.generation,
+            partition,
+            cursor,
+            limit + 1,
+            Direction::Descending,
+        )?;
         let next = rows.get(limit.wrapping_sub(1)).filter(|_| rows.len() > limit);
         let next = next.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
         let mut items = Vec::with_capacity(rows.len().min(limit));
         for (_, value) in rows.iter().take(limit) {
             items.extend(live.playlist(playlists::playlist_id(value)?)?);
         }
-        Ok(Page { items, next, reflects: live.checkpoint()? })
+        Ok(Page {
+            items,
+            next,
+            reflects: live.checkpoint()?,
+        })
     }
 
     /// Up to `limit` playlists that wait to be made, the oldest request first.
@@ -250,8 +301,12 @@ impl ViewReader {
     pub fn pending_playlists(&self, limit: usize) -> Result<Vec<PlaylistId>, ViewError> {
         let live = self.live(ProjectionKind::Playlists)?;
         let partition = (playlists::PENDING, "");
-        let rows = live.snapshot.lookups(live.generation, partition, None, limit, Direction::Ascending)?;
-        rows.into_iter().map(|(_, value)| playlists::playlist_id(value)).collect()
+        let rows = live
+            .snapshot
+            .lookups(live.generation, partition, None, limit, Direction::Ascending)?;
+        rows.into_iter()
+            .map(|(_, value)| playlists::playlist_id(value))
+            .collect()
     }
 
     /// The current catalogue; `None` before the first import.
@@ -308,7 +363,10 @@ impl ViewReader {
         let snapshot = self.store.snapshot()?;
         let live = snapshot.live(kind.name())?;
         let (checkpoint, views) = match live {
-            Some(live) => (snapshot.checkpoint(live.generation)?, snapshot.views(live.generation)?.count() as u64),
+            Some(live) => (
+                snapshot.checkpoint(live.generation)?,
+                snapshot.views(live.generation)?.count() as u64,
+            ),
             None => (Position::START, 0),
         };
         Ok(ProjectionStatus {
@@ -355,20 +413,36 @@ impl Live {
     }
 
     fn head<T: DeserializeOwned>(&self, stream: &StreamId) -> Result<Option<Viewed<T>>, ViewError> {
-        let Some(stored) = self.snapshot.view(self.generation, stream)? else { return Ok(None) };
+        let Some(stored) = self.snapshot.view(self.generation, stream)? else {
+            return Ok(None);
+        };
         let Some(head) = stored.head else { return Ok(None) };
         let reflects = self.checkpoint()?.max(stored.position);
         let view = parse(head, "a view's head")?;
-        Ok(Some(Viewed { view, version: stored.version, position: stored.position, reflects }))
+        Ok(Some(Viewed {
+            view,
+            version: stored.version,
+            position: stored.position,
+            reflects,
+        }))
     }
 
-    fn head_or_default<T: DeserializeOwned + Default>(&self, stream: &StreamId) -> Result<Viewed<T>, ViewError> {
+    fn head_or_default<T: DeserializeOwned + Default>(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Viewed<T>, ViewError> {
         if let Some(viewed) = self.head(stream)? {
             return Ok(viewed);
         }
         let stored = self.snapshot.view(self.generation, stream)?;
-        let (version, position) = stored.map_or_else(Default::default, |stored| (stored.version, stored.position));
-        Ok(Viewed { view: T::default(), version, position, reflects: self.checkpoint()?.max(position) })
+        let (version, position) =
+            stored.map_or_else(Default::default, |stored| (stored.version, stored.position));
+        Ok(Viewed {
+            view: T::default(),
+            version,
+            position,
+            reflects: self.checkpoint()?.max(position),
+        })
     }
 
     fn playlist(&self, playlist: PlaylistId) -> Result<Option<Viewed<PlaylistView>>, ViewError> {
@@ -376,14 +450,26 @@ impl Live {
         Ok(head.and_then(|viewed| viewed.flat_map(|head| head.0)))
     }
 
-    fn entries<T: DeserializeOwned>(&self, stream: &StreamId, prefix: &str) -> Result<Vec<(TrackId, T)>, ViewError> {
-        let rows = self.snapshot.entries(self.generation, stream, prefix, None, usize::MAX)?;
-        rows.into_iter().map(|(key, value)| Ok((track_of(key, prefix)?, parse(value, "an entry")?))).collect()
+    fn entries<T: DeserializeOwned>(
+        &self,
+        stream: &StreamId,
+        prefix: &str,
+    ) -> Result<Vec<(TrackId, T)>, ViewError> {
+        let rows = self
+            .snapshot
+            .entries(self.generation, stream, prefix, None, usize::MAX)?;
+        rows.into_iter()
+            .map(|(key, value)| Ok((track_of(key, prefix)?, parse(value, "an entry")?)))
+            .collect()
     }
 
     fn history<T: DeserializeOwned>(&self, stream: &StreamId) -> Result<Vec<T>, ViewError> {
-        let rows = self.snapshot.entries(self.generation, stream, library::HISTORY, None, usize::MAX)?;
-        rows.into_iter().map(|(_, value)| parse(value, "an entry")).collect()
+        let rows = self
+            .snapshot
+            .entries(self.generation, stream, library::HISTORY, None, usize::MAX)?;
+        rows.into_iter()
+            .map(|(_, value)| parse(value, "an entry"))
+            .collect()
     }
 }
 
@@ -391,13 +477,33 @@ impl<T> Viewed<T> {
     /// The same moment, another view.
     #[must_use]
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Viewed<U> {
-        let Self { view, version, position, reflects } = self;
-        Viewed { view: change(view), version, position, reflects }
+        let Self {
+            view,
+            version,
+            position,
+            reflects,
+        } = self;
+        Viewed {
+            view: change(view),
+            version,
+            position,
+            reflects,
+        }
     }
 
     fn flat_map<U>(self, change: impl FnOnce(T) -> Option<U>) -> Option<Viewed<U>> {
-        let Self { view, version, position, reflects } = self;
-        change(view).map(|view| Viewed { view, version, position, reflects })
+        let Self {
+            view,
+            version,
+            position,
+            reflects,
+        } = self;
+        change(view).map(|view| Viewed {
+            view,
+            version,
+            position,
+            reflects,
+        })
     }
 }
 
@@ -417,7 +523,10 @@ pub async fn listener_taste_as_of(
     let mut after = Version::NONE;
     while after < version {
         let limit = PAGE.min(usize::try_from(version.0 - after.0).unwrap_or(PAGE));
-        let page = log.read_stream(&stream, after, limit).await.map_err(|error| ViewError::log("a stream", error))?;
+        let page = log
+            .read_stream(&stream, after, limit)
+            .await
+            .map_err(|error| ViewError::log("a stream", error))?;
         let Some(last) = page.last() else { break };
         after = last.version;
         events.extend(page.into_iter().map(Arc::new));
@@ -428,7 +537,9 @@ pub async fn listener_taste_as_of(
 
 fn taste_of(stream: StreamId, events: Vec<Opened>) -> Result<ListenerTaste, ViewError> {
     let view = fold_alone::<TasteModels>(stream, events)?;
-    let Some(head) = view.head() else { return Ok(ListenerTaste::default()) };
+    let Some(head) = view.head() else {
+        return Ok(ListenerTaste::default());
+    };
     let ratings = view.entries::<taste_models::RatingOnly>(taste_models::RATINGS)?;
     let played = view.entries::<taste_models::LastPlayed>(taste_models::PLAYS)?;
     Ok(ListenerTaste {
@@ -445,9 +556,18 @@ fn taste_of(stream: StreamId, events: Vec<Opened>) -> Result<ListenerTaste, View
 }
 
 fn session_of(account: AccountView, session: &SessionHash) -> Option<SessionView> {
-    let AccountView { account, role, sessions, .. } = account;
+    let AccountView {
+        account,
+        role,
+        sessions,
+        ..
+    } = account;
     let session = sessions.into_iter().find(|live| live.session == *session)?;
-    Some(SessionView { account, role, session })
+    Some(SessionView {
+        account,
+        role,
+        session,
+    })
 }
 
 fn stream(category: &str, uuid: uuid::Uuid) -> StreamId {
@@ -459,7 +579,9 @@ fn listener_stream(listener: AccountId) -> StreamId {
 }
 
 fn track_of(key: &[u8], prefix: &str) -> Result<TrackId, ViewError> {
-    let track = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(prefix));
+    let track = std::str::from_utf8(key)
+        .ok()
+        .and_then(|key| key.strip_prefix(prefix));
     let track = track.and_then(|track| TrackId::parse(track).ok());
     track.ok_or_else(|| ViewError::corrupt_because("an entry's key", "is no track"))
 }

@@ -70,7 +70,12 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, ViewError> {
     let started = Instant::now();
     let (lock, generation) = begin(store.clone(), kind).await?;
-    let rebuild = Rebuild { store: store.clone(), log: log.clone(), keys: keys.clone(), kind };
+    let rebuild = Rebuild {
+        store: store.clone(),
+        log: log.clone(),
+        keys: keys.clone(),
+        kind,
+    };
     let finished = rebuild.run(generation).await;
     let store = store.clone();
     let rebuilt = blocking(move || {
@@ -80,7 +85,10 @@ pub async fn rebuild(
         store.sweep(&lock)?;
         finished
     });
-    Ok(Rebuilt { took: started.elapsed(), ..rebuilt.await? })
+    Ok(Rebuilt {
+        took: started.elapsed(),
+        ..rebuilt.await?
+    })
 }
 
 async fn begin(store: ViewStore, kind: ProjectionKind) -> Result<(RebuildLock, Generation), ViewError> {
@@ -102,7 +110,11 @@ struct Rebuild {
 
 impl Rebuild {
     async fn run(&self, generation: Generation) -> Result<Rebuilt, ViewError> {
-        let replaced = self.store.snapshot()?.live(self.kind.name())?.map(|live| live.generation);
+        let replaced = self
+            .store
+            .snapshot()?
+            .live(self.kind.name())?
+            .map(|live| live.generation);
         let (position, scanned) = self.chase(generation).await?;
         let mut rebuilt = Rebuilt {
             projection: self.kind.name(),
@@ -129,8 +141,17 @@ impl Rebuild {
         let mut total = Scanned::default();
         let mut after = Position::START;
         for _ in 0..CHASES_MAX {
-            let until = self.log.head().await.map_err(|error| ViewError::log("its head", error))?;
-            let part = Part { log: self.log.clone(), keys: self.keys.clone(), after, until };
+            let until = self
+                .log
+                .head()
+                .await
+                .map_err(|error| ViewError::log("its head", error))?;
+            let part = Part {
+                log: self.log.clone(),
+                keys: self.keys.clone(),
+                after,
+                until,
+            };
             let beside = Beside::new(self.store.snapshot()?, &[self.kind], false)?;
             let beside = Some(Arc::new(Mutex::new(beside)));
             let mut scanned = fold_log(&self.store, part, vec![(self.kind, generation)], beside).await?;
@@ -148,8 +169,13 @@ impl Rebuild {
 
     fn compare(&self, rebuilt: &mut Rebuilt) -> Result<(), ViewError> {
         let snapshot = self.store.snapshot()?;
-        let Some(live) = snapshot.live(self.kind.name())? else { return Ok(()) };
-        let side = |generation| Side { snapshot: &snapshot, generation };
+        let Some(live) = snapshot.live(self.kind.name())? else {
+            return Ok(());
+        };
+        let side = |generation| Side {
+            snapshot: &snapshot,
+            generation,
+        };
         compare(side(live.generation), side(rebuilt.generation), |mismatch| {
             let comparable = match mismatch.stream() {
                 Some(stream) => is_at_same_version(&snapshot, live.generation, rebuilt.generation, &stream)?,
@@ -157,13 +183,20 @@ impl Rebuild {
             };
             if comparable {
                 rebuilt.differences += 1;
-                rebuilt.first_difference.get_or_insert_with(|| mismatch.difference(self.kind));
+                rebuilt
+                    .first_difference
+                    .get_or_insert_with(|| mismatch.difference(self.kind));
             }
             Ok(())
         })
     }
 
-    fn switch(&self, runtime: &Handle, rebuilt: &mut Rebuilt, refused: &BTreeSet<StreamId>) -> Result<(), ViewError> {
+    fn switch(
+        &self,
+        runtime: &Handle,
+        rebuilt: &mut Rebuilt,
+        refused: &BTreeSet<StreamId>,
+    ) -> Result<(), ViewError> {
         let position = rebuilt.position;
         self.store.switch(self.kind.name(), position, |snapshot| {
             let mut folding = Folding::new([(self.kind, rebuilt.generation)]);
@@ -187,7 +220,9 @@ impl Rebuild {
         for stream in refused {
             self.refold(runtime, snapshot, building, stream, Version::NONE, folding)?;
         }
-        let Some(live) = snapshot.live(self.kind.name())? else { return Ok(()) };
+        let Some(live) = snapshot.live(self.kind.name())? else {
+            return Ok(());
+        };
         for view in snapshot.views(live.generation)? {
             let (stream, live) = view?;
             let fresh = snapshot.view(building, &stream)?;
@@ -195,7 +230,9 @@ impl Rebuild {
                 self.refold(runtime, snapshot, building, &stream, live.version, folding)?;
             }
             if live.head.is_none() && fresh.is_some_and(|fresh| fresh.head.is_some()) {
-                folding.folds_mut().try_for_each(|fold| fold.remove(snapshot, &stream))?;
+                folding
+                    .folds_mut()
+                    .try_for_each(|fold| fold.remove(snapshot, &stream))?;
             }
         }
         Ok(())
@@ -210,15 +247,18 @@ impl Rebuild {
         live: Version,
         folding: &mut Folding,
     ) -> Result<(), ViewError> {
-        let mut after = snapshot.view(building, stream)?.map_or(Version::NONE, |view| view.version);
+        let mut after = snapshot
+            .view(building, stream)?
+            .map_or(Version::NONE, |view| view.version);
         loop {
             let page = runtime.block_on(self.log.read_stream(stream, after, PAGE));
             let page = page.map_err(|error| ViewError::log("a stream", error))?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.version;
             for event in &page {
-                let is_stopped =
-                    fold_event(folding, snapshot, &open(&self.keys, event), |event| Ok(event.version <= live))?;
+                let is_stopped = fold_event(folding, snapshot, &open(&self.keys, event), |event| {
+                    Ok(event.version <= live)
+                })?;
                 if is_stopped {
                     return Ok(());
                 }
@@ -233,12 +273,15 @@ fn is_at_same_version(
     other: Generation,
     stream: &StreamId,
 ) -> Result<bool, ViewError> {
-    let version = |generation| Ok::<_, ViewError>(snapshot.view(generation, stream)?.map(|view| view.version));
+    let version =
+        |generation| Ok::<_, ViewError>(snapshot.view(generation, stream)?.map(|view| view.version));
     Ok(version(one)? == version(other)?)
 }
 
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
 ) -> Result<T, ViewError> {
-    tokio::task::spawn_blocking(work).await.map_err(ViewError::unavailable)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(ViewError::unavailable)?
 }

@@ -55,13 +55,17 @@ impl Replayed {
     /// True when the live views are what the log gives.
     #[must_use]
     pub fn is_identical(&self) -> bool {
-        self.projections.iter().all(|projection| projection.differences == 0)
+        self.projections
+            .iter()
+            .all(|projection| projection.differences == 0)
     }
 
     /// The first difference of all.
     #[must_use]
     pub fn first_difference(&self) -> Option<&Difference> {
-        self.projections.iter().find_map(|projection| projection.first_difference.as_ref())
+        self.projections
+            .iter()
+            .find_map(|projection| projection.first_difference.as_ref())
     }
 }
 
@@ -88,9 +92,17 @@ impl FoldedViews {
 /// - `Full`, `Unavailable`: the temporary folder could not be written.
 pub async fn fold_until(log: &EventLog, keys: &Keys, until: Position) -> Result<FoldedViews, ViewError> {
     let scratch = Scratch::new()?;
-    let part = Part { log: log.clone(), keys: keys.clone(), after: Position::START, until };
+    let part = Part {
+        log: log.clone(),
+        keys: keys.clone(),
+        after: Position::START,
+        until,
+    };
     fold_log(&scratch.store, part, scratch.generations.clone(), None).await?;
-    Ok(FoldedViews { store: scratch.store, _dir: scratch.dir })
+    Ok(FoldedViews {
+        store: scratch.store,
+        _dir: scratch.dir,
+    })
 }
 
 /// Folds the log again and compares every view, entry and lookup with the live ones, which may move on meanwhile: they
@@ -110,12 +122,25 @@ pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Re
         crate::folding::live_generation(&beside.snapshot, kind)?;
     }
     // Taken behind the snapshot, so it holds all that the snapshot can.
-    let until = log.head().await.map_err(|error| ViewError::log("its head", error))?;
+    let until = log
+        .head()
+        .await
+        .map_err(|error| ViewError::log("its head", error))?;
     let scratch = Scratch::new()?;
     let beside = Arc::new(Mutex::new(beside));
-    let part = Part { log: log.clone(), keys: keys.clone(), after: Position::START, until };
-    let scanned =
-        fold_log(&scratch.store, part, scratch.generations.clone(), Some(Arc::clone(&beside))).await?;
+    let part = Part {
+        log: log.clone(),
+        keys: keys.clone(),
+        after: Position::START,
+        until,
+    };
+    let scanned = fold_log(
+        &scratch.store,
+        part,
+        scratch.generations.clone(),
+        Some(Arc::clone(&beside)),
+    )
+    .await?;
     let (scratch, comparison) = compare_all(scratch, beside, until).await?;
     drop(scratch);
     let mut replayed = Replayed {
@@ -140,9 +165,14 @@ impl Scratch {
         let dir = tempfile::tempdir().map_err(ViewError::unavailable)?;
         let store = ViewStore::open_scratch(dir.path())?;
         let generations = ProjectionKind::ALL.into_iter();
-        let generations = generations.map(|kind| Ok((kind, store.ensure_live(kind.name(), kind.revision())?)));
+        let generations =
+            generations.map(|kind| Ok((kind, store.ensure_live(kind.name(), kind.revision())?)));
         let generations = generations.collect::<Result<_, ViewError>>()?;
-        Ok(Self { store, dir, generations })
+        Ok(Self {
+            store,
+            dir,
+            generations,
+        })
     }
 }
 
@@ -185,10 +215,18 @@ fn compare_one(
     fresh: Generation,
     head: Position,
 ) -> Result<(), ViewError> {
-    let Some((generation, checkpoint)) = beside.live.get(&kind) else { return Ok(()) };
+    let Some((generation, checkpoint)) = beside.live.get(&kind) else {
+        return Ok(());
+    };
     let snapshot = scratch.store.snapshot()?;
-    let live = Side { snapshot: &beside.snapshot, generation: *generation };
-    let fresh = Side { snapshot: &snapshot, generation: fresh };
+    let live = Side {
+        snapshot: &beside.snapshot,
+        generation: *generation,
+    };
+    let fresh = Side {
+        snapshot: &snapshot,
+        generation: fresh,
+    };
     let mut result = ReplayedProjection {
         projection: kind.name(),
         checkpoint: *checkpoint,
@@ -221,27 +259,51 @@ impl ReplayedProjection {
 
 fn beyond_the_log(kind: ProjectionKind) -> Difference {
     let what = "checkpoint, which lies beyond the log,".to_owned();
-    Difference { projection: kind.name(), stream: None, kind: DifferenceKind::Changed, what }
+    Difference {
+        projection: kind.name(),
+        stream: None,
+        kind: DifferenceKind::Changed,
+        what,
+    }
 }
 
 impl Comparison {
     /// The suspect that a row belongs to; a view that the log says is erased makes its stream one.
-    fn suspect(&mut self, beside: &Beside, mismatch: &Mismatch<'_>) -> Result<Option<&mut Suspect>, ViewError> {
-        let Some(stream) = mismatch.stream() else { return Ok(None) };
+    fn suspect(
+        &mut self,
+        beside: &Beside,
+        mismatch: &Mismatch<'_>,
+    ) -> Result<Option<&mut Suspect>, ViewError> {
+        let Some(stream) = mismatch.stream() else {
+            return Ok(None);
+        };
         if let Some(at) = self.suspects.iter().position(|suspect| suspect.stream == stream) {
             return Ok(self.suspects.get_mut(at));
         }
-        let Some((Some(live), Some(fresh))) = mismatch.views() else { return Ok(None) };
-        let (Some(head), None) = (live.head, fresh.head) else { return Ok(None) };
-        let Some(account) = account_of(&stream, head).filter(|_| live.version == fresh.version) else { return Ok(None) };
+        let Some((Some(live), Some(fresh))) = mismatch.views() else {
+            return Ok(None);
+        };
+        let (Some(head), None) = (live.head, fresh.head) else {
+            return Ok(None);
+        };
+        let Some(account) = account_of(&stream, head).filter(|_| live.version == fresh.version) else {
+            return Ok(None);
+        };
         let applied = match beside.live.get(&ProjectionKind::Accounts) {
             Some((generation, _)) => {
-                let view = beside.snapshot.view(*generation, &StreamId::new(AccountId::CATEGORY, account.uuid()))?;
+                let view = beside
+                    .snapshot
+                    .view(*generation, &StreamId::new(AccountId::CATEGORY, account.uuid()))?;
                 view.map_or(Version::NONE, |view| view.version)
             }
             None => Version::NONE,
         };
-        self.suspects.push(Suspect { account, applied, stream, rows: Vec::new() });
+        self.suspects.push(Suspect {
+            account,
+            applied,
+            stream,
+            rows: Vec::new(),
+        });
         Ok(self.suspects.last_mut())
     }
 }
@@ -254,23 +316,37 @@ fn account_of(stream: &StreamId, head: &[u8]) -> Option<AccountId> {
     }
     match stream.category() {
         AccountId::CATEGORY | AccountId::LISTENER_CATEGORY => Some(AccountId::new(stream.uuid())),
-        _ => serde_json::from_slice::<Owned>(head).ok().map(|owned| owned.owner),
+        _ => serde_json::from_slice::<Owned>(head)
+            .ok()
+            .map(|owned| owned.owner),
     }
 }
 
 /// A suspect is innocent when the live views have not come to the end of the account's stream, where its erasure lies.
-async fn settle_erasures(log: &EventLog, suspects: Vec<Suspect>, replayed: &mut Replayed) -> Result<(), ViewError> {
+async fn settle_erasures(
+    log: &EventLog,
+    suspects: Vec<Suspect>,
+    replayed: &mut Replayed,
+) -> Result<(), ViewError> {
     let mut pending = BTreeSet::new();
     for suspect in suspects {
         let account = StreamId::new(AccountId::CATEGORY, suspect.account.uuid());
-        let head = log.stream_head(&account).await.map_err(|error| ViewError::log("a stream's head", error))?;
+        let head = log
+            .stream_head(&account)
+            .await
+            .map_err(|error| ViewError::log("a stream's head", error))?;
         if head.is_some_and(|head| head.version > suspect.applied) {
             pending.insert(suspect.stream);
             continue;
         }
         for (kind, difference) in suspect.rows {
-            let projection = replayed.projections.iter_mut().find(|one| one.projection == kind.name());
-            projection.into_iter().for_each(|projection| projection.count(difference.clone()));
+            let projection = replayed
+                .projections
+                .iter_mut()
+                .find(|one| one.projection == kind.name());
+            projection
+                .into_iter()
+                .for_each(|projection| projection.count(difference.clone()));
         }
     }
     replayed.erasures_pending = pending.len() as u64;

@@ -49,24 +49,36 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    pub(crate) fn new(snapshot: Snapshot, kinds: &[ProjectionKind], exactly: bool) -> Result<Self, ViewError> {
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        kinds: &[ProjectionKind],
+        exactly: bool,
+    ) -> Result<Self, ViewError> {
         let mut live = BTreeMap::new();
         for kind in kinds {
             if let Some(built) = snapshot.live(kind.name())? {
                 live.insert(*kind, (built.generation, snapshot.checkpoint(built.generation)?));
             }
         }
-        Ok(Self { snapshot, live, exactly })
+        Ok(Self {
+            snapshot,
+            live,
+            exactly,
+        })
     }
 
     /// The version that a live view stands at, and whether the projection claims to hold `position`.
     fn claim(&self, stream: &StreamId, position: Position) -> Result<(Version, bool), ViewError> {
-        let Some((_, (generation, checkpoint))) = self.live.iter().find(|(kind, _)| kind.wants(stream.category()))
+        let Some((_, (generation, checkpoint))) =
+            self.live.iter().find(|(kind, _)| kind.wants(stream.category()))
         else {
             return Ok((Version::NONE, false));
         };
         let view = self.snapshot.view(*generation, stream)?;
-        Ok((view.map_or(Version::NONE, |view| view.version), position <= *checkpoint))
+        Ok((
+            view.map_or(Version::NONE, |view| view.version),
+            position <= *checkpoint,
+        ))
     }
 
     fn admits(&self, event: &Opened) -> Result<bool, ViewError> {
@@ -109,7 +121,13 @@ pub(crate) async fn fold_log(
         let pages = runtime.block_on(async { read_pages(part, kinds) });
         let snapshot = store.snapshot()?;
         let folding = Folding::new(generations.iter().copied());
-        let mut fold = LogFold { store, folding, snapshot, beside, scanned: Scanned::default() };
+        let mut fold = LogFold {
+            store,
+            folding,
+            snapshot,
+            beside,
+            scanned: Scanned::default(),
+        };
         fold.pages(&runtime, pages)?;
         fold.flush(&generations, Some(until))?;
         Ok(fold.scanned)
@@ -120,18 +138,34 @@ pub(crate) async fn fold_log(
 fn read_pages(part: Part, kinds: Vec<ProjectionKind>) -> mpsc::Receiver<JoinHandle<Result<Page, ViewError>>> {
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
     tokio::spawn(async move {
-        let Part { log, keys, mut after, until } = part;
+        let Part {
+            log,
+            keys,
+            mut after,
+            until,
+        } = part;
         while after < until {
             let limit = PAGE_EVENTS.min(usize::try_from(until.0 - after.0).unwrap_or(PAGE_EVENTS));
             let events = log.read_after(after, limit).await;
-            let last = events.as_ref().ok().and_then(|events| events.last()).map(|event| event.position);
+            let last = events
+                .as_ref()
+                .ok()
+                .and_then(|events| events.last())
+                .map(|event| event.position);
             let (keys, kinds) = (keys.clone(), kinds.clone());
             let page = tokio::task::spawn_blocking(move || {
                 let events = events.map_err(|error| ViewError::log("a page of events", error))?;
                 let count = events.len() as u64;
                 let wanted = |stream: &StreamId| kinds.iter().any(|kind| kind.wants(stream.category()));
-                let events: Vec<_> = events.into_iter().filter(|event| wanted(&event.stream)).map(Arc::new).collect();
-                Ok(Page { events: count, opened: open_all(&keys, &events) })
+                let events: Vec<_> = events
+                    .into_iter()
+                    .filter(|event| wanted(&event.stream))
+                    .map(Arc::new)
+                    .collect();
+                Ok(Page {
+                    events: count,
+                    opened: open_all(&keys, &events),
+                })
             });
             let is_sent = sender.send(page).await.is_ok();
             match last {
@@ -178,7 +212,11 @@ impl LogFold {
         {
             return Ok(());
         }
-        let went_past = |event: &Opened| beside.as_ref().map_or(Ok(false), |beside| beside.went_past(event));
+        let went_past = |event: &Opened| {
+            beside
+                .as_ref()
+                .map_or(Ok(false), |beside| beside.went_past(event))
+        };
         fold_event(&mut self.folding, &self.snapshot, event, went_past).map(|is_stopped| {
             if is_stopped {
                 self.scanned.stopped.insert(event.stream.clone());
@@ -194,7 +232,10 @@ impl LogFold {
         self.folding.forget_here(&self.snapshot)?;
         let mut batch = self.folding.drain()?;
         if let Some(checkpoint) = checkpoint {
-            batch.checkpoints = generations.iter().map(|(kind, of)| (kind.name(), *of, checkpoint)).collect();
+            batch.checkpoints = generations
+                .iter()
+                .map(|(kind, of)| (kind.name(), *of, checkpoint))
+                .collect();
         }
         for (write, outcome) in batch.writes.iter().zip(self.store.commit(&batch)?) {
             match outcome {
@@ -232,5 +273,8 @@ pub(crate) fn fold_event(
 }
 
 pub(crate) fn changed_by_another() -> ViewError {
-    ViewError::Corrupt { what: "a generation being built was changed by another".to_owned(), source: None }
+    ViewError::Corrupt {
+        what: "a generation being built was changed by another".to_owned(),
+        source: None,
+    }
 }

@@ -47,11 +47,28 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
         }
     }
 
-    pub(crate) fn load(snapshot: &Snapshot, generation: Generation, stream: &StreamId) -> Result<Self, ViewError> {
-        let Some(stored) = snapshot.view(generation, stream)? else { return Ok(Self::blank(stream.clone())) };
+    pub(crate) fn load(
+        snapshot: &Snapshot,
+        generation: Generation,
+        stream: &StreamId,
+    ) -> Result<Self, ViewError> {
+        let Some(stored) = snapshot.view(generation, stream)? else {
+            return Ok(Self::blank(stream.clone()));
+        };
         let head = stored.head.map(|head| parse(head, "a view's head")).transpose()?;
-        let (from, position, weight) = (stored.version, stored.position, stored.head.map_or(0, <[u8]>::len));
-        Ok(Self { from, version: from, position, head, weight, ..Self::blank(stream.clone()) })
+        let (from, position, weight) = (
+            stored.version,
+            stored.position,
+            stored.head.map_or(0, <[u8]>::len),
+        );
+        Ok(Self {
+            from,
+            version: from,
+            position,
+            head,
+            weight,
+            ..Self::blank(stream.clone())
+        })
     }
 
     pub(crate) fn stream(&self) -> &StreamId {
@@ -92,13 +109,24 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
     }
 
     /// Makes sure that the stored entry `key` is at hand.
-    pub(crate) fn fetch(&mut self, snapshot: &Snapshot, generation: Generation, key: &str) -> Result<(), ViewError> {
+    pub(crate) fn fetch(
+        &mut self,
+        snapshot: &Snapshot,
+        generation: Generation,
+        key: &str,
+    ) -> Result<(), ViewError> {
         if self.from == Version::NONE || self.entries.contains_key(key) {
             return Ok(());
         }
         let value = snapshot.entry(generation, &self.stream, key)?.map(<[u8]>::to_vec);
         self.weight += key.len() + value.as_ref().map_or(0, Vec::len);
-        self.entries.insert(key.to_owned(), Entry { value, changed: false });
+        self.entries.insert(
+            key.to_owned(),
+            Entry {
+                value,
+                changed: false,
+            },
+        );
         Ok(())
     }
 
@@ -109,7 +137,10 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
 
     /// The entries at hand whose keys begin with `prefix`; all of them when nothing of the view came from a store.
     pub(crate) fn entries<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<(&str, T)>, ViewError> {
-        let keys = self.entries.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        let keys = self
+            .entries
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix));
         keys.filter_map(|(key, entry)| Some((&key[prefix.len()..], entry.value.as_deref()?)))
             .map(|(key, value)| Ok((key, parse(value, "an entry")?)))
             .collect()
@@ -118,12 +149,24 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
     pub(crate) fn put_entry(&mut self, key: String, value: &impl Serialize) -> Result<(), ViewError> {
         let value = bytes_of(value)?;
         self.weight += key.len() + value.len();
-        self.entries.insert(key, Entry { value: Some(value), changed: true });
+        self.entries.insert(
+            key,
+            Entry {
+                value: Some(value),
+                changed: true,
+            },
+        );
         Ok(())
     }
 
     pub(crate) fn remove_entry(&mut self, key: String) {
-        self.entries.insert(key, Entry { value: None, changed: true });
+        self.entries.insert(
+            key,
+            Entry {
+                value: None,
+                changed: true,
+            },
+        );
     }
 
     pub(crate) fn put_lookup(&mut self, lookup: LookupKey, value: impl Into<Vec<u8>>) {
@@ -172,5 +215,6 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, 
 }
 
 fn bytes_of(value: &impl Serialize) -> Result<Vec<u8>, ViewError> {
-    serde_json::to_vec(value).map_err(|error| ViewError::corrupt_because("a view that cannot be written", error))
+    serde_json::to_vec(value)
+        .map_err(|error| ViewError::corrupt_because("a view that cannot be written", error))
 }

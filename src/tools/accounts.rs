@@ -4,8 +4,8 @@ use std::io::BufRead;
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use command_api::commands::{USERNAME_CLAIM, username_claim};
 use command_api::passwords::{PasswordPolicy, Passwords, StrongPassword};
+use command_api::{USERNAME_CLAIM, username_claim};
 use domain::{Account, AccountCommand, AccountId, Role, Username};
 use eventing::{ClaimChange, ExecuteError, Metadata, Order, StreamId, SubjectId};
 use serde::Serialize;
@@ -16,8 +16,9 @@ use crate::cli::{AccountsCommand, RoleArgument, Settings};
 use crate::output::Output;
 use crate::stack::Stack;
 
+/// An account and what it may do now.
 #[derive(Serialize)]
-struct Granted {
+pub(crate) struct Granted {
     account: AccountId,
     role: Role,
     position: u64,
@@ -77,7 +78,7 @@ async fn register(
     let order = Order::<Account> {
         claims: vec![claim],
         creates_subject: true,
-        ..Order::new(stream_of(account), command, Metadata::new()).about(SubjectId::new(account.uuid()))
+        ..Order::new(stream_of(account), command, Metadata::new()).about(SubjectId(account.uuid()))
     };
     match stack.executor.execute(order).await {
         Ok(executed) => Ok(executed.position.get()),
@@ -92,10 +93,10 @@ async fn find(stack: &Stack, username: &Username) -> anyhow::Result<AccountId> {
     Ok(AccountId::new(stream.uuid()))
 }
 
-async fn grant(stack: &Stack, account: AccountId, role: Role) -> anyhow::Result<Granted> {
+pub(crate) async fn grant(stack: &Stack, account: AccountId, role: Role) -> anyhow::Result<Granted> {
     let command = AccountCommand::GrantRole { role, granted_by: None };
     let order = Order::<Account>::new(stream_of(account), command, Metadata::new());
-    let executed = stack.executor.execute(order.about(SubjectId::new(account.uuid()))).await?;
+    let executed = stack.executor.execute(order.about(SubjectId(account.uuid()))).await?;
     Ok(Granted { account, role, position: executed.position.get() })
 }
 

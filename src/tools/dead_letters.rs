@@ -1,7 +1,8 @@
 //! `segue dead-letters`: events that a consumer set aside for a person.
 
 use anyhow::Context;
-use eventing::{DeadLetterKey, DeadLetterRow, StreamId, Version, dead_letters};
+use eventing::dead_letters::DeadLetters;
+use eventing::{DeadLetterKey, DeadLetterRow, StreamId, Version};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -26,25 +27,26 @@ struct Shown {
 }
 
 pub(crate) async fn run(settings: &Settings, output: Output, command: DeadLettersCommand) -> anyhow::Result<Outcome> {
-    let stack = Stack::open(settings).await?;
+    let letters = DeadLetters::new(Stack::open(settings).await?.log);
     match command {
         DeadLettersCommand::List => {
-            let rows = dead_letters::list(&stack.log, None, LISTED_MAX).await?;
-            output.print(&rows.into_iter().map(Shown::from).collect::<Vec<_>>(), |shown| list_text(shown))?;
+            let rows = letters.list(None, LISTED_MAX).await?;
+            let shown: Vec<Shown> = rows.into_iter().map(Shown::from).collect();
+            output.print(&shown, |shown| list_text(shown))?;
         }
         DeadLettersCommand::Show(name) => {
             let key = key_of(&name)?;
-            let row = dead_letters::show(&stack.log, &key).await?.with_context(|| missing(&key))?;
-            output.print(&Shown::from(row), Shown::text)?;
+            let shown = letters.show(&key).await?.with_context(|| missing(&key))?;
+            output.print(&Shown::from(shown.row), Shown::text)?;
         }
         DeadLettersCommand::Retry(name) => {
             let key = key_of(&name)?;
-            dead_letters::retry(&stack.log, &key).await?;
+            letters.retry(&key).await?;
             output.print(&"retrying", |_| format!("{} {} will be handled again", key.stream, key.version))?;
         }
         DeadLettersCommand::Skip(name) => {
             let key = key_of(&name)?;
-            dead_letters::skip(&stack.log, &key).await?;
+            letters.skip(&key).await?;
             output.print(&"skipped", |_| format!("{} {} is given up", key.stream, key.version))?;
         }
     }

@@ -40,7 +40,9 @@ fn a_full_disk_loses_nothing_and_is_forgotten_once_there_is_room() {
 /// Runs this very test again where it may mount.
 fn run_in_namespace() {
     let this = std::env::current_exe().expect("the test's own path");
-    let probe = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).status();
+    let probe = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .status();
     if !probe.is_ok_and(|status| status.success()) {
         return skip("neither mount nor unshare is permitted");
     }
@@ -51,7 +53,10 @@ fn run_in_namespace() {
         .env(INSIDE, "1")
         .status()
         .expect("unshare starts");
-    assert!(status.success(), "in its own namespace the test ended with {status}");
+    assert!(
+        status.success(),
+        "in its own namespace the test ended with {status}"
+    );
 }
 
 fn skip(reason: &str) {
@@ -64,7 +69,13 @@ struct Disk(PathBuf);
 impl Disk {
     fn mount(at: &Path) -> nix::Result<Self> {
         let options = format!("size={DISK_BYTES},mode=0700");
-        mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))?;
+        mount(
+            Some("tmpfs"),
+            at,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some(options.as_str()),
+        )?;
         Ok(Self(at.to_owned()))
     }
 
@@ -104,10 +115,16 @@ async fn run(disk: &Disk) -> Result<()> {
     std::fs::remove_file(disk.ballast())?;
     recovers(&mut world, &server).await?;
     let mut checked = Vec::new();
-    world.check(&server, &mut checked).await.with_context(|| server.output())?;
+    world
+        .check(&server, &mut checked)
+        .await
+        .with_context(|| server.output())?;
     server.kill().await?;
     let server = world.program.serve(START_LIMIT).await?;
-    world.check(&server, &mut Vec::new()).await.context("after a restart")?;
+    world
+        .check(&server, &mut Vec::new())
+        .await
+        .context("after a restart")?;
     server.stop().await
 }
 
@@ -119,14 +136,23 @@ async fn work_until_full(world: &mut World, server: &Server) -> Result<()> {
     for writer in &mut world.writers {
         let filled = async {
             while writer.open.is_none() {
-                ensure!(writer.wish(&sessions[writer.listener]).await?, "the server went away:\n{}", server.output());
+                ensure!(
+                    writer.wish(&sessions[writer.listener]).await?,
+                    "the server went away:\n{}",
+                    server.output()
+                );
             }
             Ok(())
         };
-        timeout(SETTLE_LIMIT, filled).await.context("the disk does not fill up")??;
+        timeout(SETTLE_LIMIT, filled)
+            .await
+            .context("the disk does not fill up")??;
         refused += 1;
     }
-    eprintln!("{refused} writers were refused after {} granted wishes", granted(world));
+    eprintln!(
+        "{refused} writers were refused after {} granted wishes",
+        granted(world)
+    );
     ensure!(granted(world) > 0, "nothing was granted before the disk was full");
     Ok(())
 }
@@ -140,7 +166,11 @@ async fn refuses_and_stays_up(server: &mut Server) -> Result<()> {
     let client = Client::new(server.address())?;
     let answer = client.send(None, &Request::get("/livez")).await?;
     answer.expect(200)?;
-    ensure!(server.exit_status().is_none(), "the server ended:\n{}", server.output());
+    ensure!(
+        server.exit_status().is_none(),
+        "the server ended:\n{}",
+        server.output()
+    );
     Ok(())
 }
 
@@ -151,7 +181,11 @@ async fn recovers(world: &mut World, server: &Server) -> Result<()> {
     let sessions = world.sessions(&client);
     for writer in &mut world.writers {
         while writer.open.is_some() {
-            ensure!(began.elapsed() < SETTLE_LIMIT, "it does not recover:\n{}", server.output());
+            ensure!(
+                began.elapsed() < SETTLE_LIMIT,
+                "it does not recover:\n{}",
+                server.output()
+            );
             writer.wish(&sessions[writer.listener]).await?;
             sleep(Duration::from_millis(10)).await;
         }

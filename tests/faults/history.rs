@@ -57,8 +57,16 @@ impl History {
     fn take(&mut self, item: &Value) -> Result<()> {
         let expected = self.head() + 1;
         let position = number(&item["position"]);
-        ensure!(position == Some(expected), "expected position {expected}, got {item}");
-        let text = |name: &str| item[name].as_str().map(str::to_owned).with_context(|| format!("no {name}: {item}"));
+        ensure!(
+            position == Some(expected),
+            "expected position {expected}, got {item}"
+        );
+        let text = |name: &str| {
+            item[name]
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("no {name}: {item}"))
+        };
         self.events.push(Told {
             id: text("id")?,
             kind: text("type")?,
@@ -81,8 +89,11 @@ impl History {
             if n > 0 && n % PAGE == 0 {
                 stored = log.read_after(Position(n as u64), PAGE).await?;
             }
-            let record = stored.get(n % PAGE).context("the stored log is shorter than what was told")?;
-            told.check_stored(record, n as u64 + 1, &mut versions).with_context(|| format!("at position {}", n + 1))?;
+            let record = stored
+                .get(n % PAGE)
+                .context("the stored log is shorter than what was told")?;
+            told.check_stored(record, n as u64 + 1, &mut versions)
+                .with_context(|| format!("at position {}", n + 1))?;
         }
         Ok(())
     }
@@ -114,8 +125,11 @@ impl History {
     fn check_positions(&self, writer: &Writer) -> Result<()> {
         for granted in &writer.granted {
             let position = granted.answer.position.context("no position")?;
-            let event = usize::try_from(position - 1).ok().and_then(|n| self.events.get(n));
-            let event = event.with_context(|| format!("{}: position {position} is not in the log", granted.wish.key))?;
+            let event = usize::try_from(position - 1)
+                .ok()
+                .and_then(|n| self.events.get(n));
+            let event = event
+                .with_context(|| format!("{}: position {position} is not in the log", granted.wish.key))?;
             let fact = event.fact()?;
             ensure!(
                 fact.as_ref() == granted.wish.facts.last(),
@@ -132,8 +146,17 @@ impl History {
     /// At one that was not: it failed, was generated twice, or is not yet.
     pub(crate) fn check_playlists(&self) -> Result<()> {
         let mut generated: HashMap<&str, u32> = HashMap::new();
-        for event in self.events.iter().filter(|event| event.stream.starts_with("playlist-")) {
-            ensure!(event.kind != "playlist.failed", "{} failed: {}", event.stream, event.data);
+        for event in self
+            .events
+            .iter()
+            .filter(|event| event.stream.starts_with("playlist-"))
+        {
+            ensure!(
+                event.kind != "playlist.failed",
+                "{} failed: {}",
+                event.stream,
+                event.data
+            );
             *generated.entry(&event.stream).or_default() += u32::from(event.kind == "playlist.generated");
         }
         match generated.iter().find(|(_, times)| **times != 1) {
@@ -149,14 +172,32 @@ impl History {
 }
 
 impl Told {
-    fn check_stored(&self, stored: &RecordedEvent, position: u64, versions: &mut HashMap<String, u64>) -> Result<()> {
+    fn check_stored(
+        &self,
+        stored: &RecordedEvent,
+        position: u64,
+        versions: &mut HashMap<String, u64>,
+    ) -> Result<()> {
         let version = versions.entry(self.stream.clone()).or_default();
         *version += 1;
-        ensure!(stored.position.get() == position, "{} stands there", stored.position);
+        ensure!(
+            stored.position.get() == position,
+            "{} stands there",
+            stored.position
+        );
         ensure!(stored.id.to_string() == self.id, "another id is stored than told");
-        ensure!(stored.stream.to_string() == self.stream, "another stream is stored than told");
-        ensure!(stored.version.get() == *version && self.version == *version, "version {version} was due");
-        ensure!(stored.leaf_hash == leaf_hash(&stored.record), "the leaf hash is not that of the bytes");
+        ensure!(
+            stored.stream.to_string() == self.stream,
+            "another stream is stored than told"
+        );
+        ensure!(
+            stored.version.get() == *version && self.version == *version,
+            "version {version} was due"
+        );
+        ensure!(
+            stored.leaf_hash == leaf_hash(&stored.record),
+            "the leaf hash is not that of the bytes"
+        );
         Ok(())
     }
 
@@ -166,11 +207,19 @@ impl Told {
             value.with_context(|| format!("no {name} in {}: {}", self.kind, self.data))
         };
         Ok(match self.kind.as_str() {
-            "listener.track_rated" => Some(Fact::Rated { track: text("track")?, rating: text("rating")? }),
-            "listener.rating_retracted" => Some(Fact::Retracted { track: text("track")? }),
+            "listener.track_rated" => Some(Fact::Rated {
+                track: text("track")?,
+                rating: text("rating")?,
+            }),
+            "listener.rating_retracted" => Some(Fact::Retracted {
+                track: text("track")?,
+            }),
             "listener.track_played" => {
                 let duration_ms = self.data["duration_played_ms"].as_u64().context("no duration")?;
-                Some(Fact::Played { track: text("track")?, duration_ms })
+                Some(Fact::Played {
+                    track: text("track")?,
+                    duration_ms,
+                })
             }
             "playlist.requested" => Some(Fact::Requested { name: text("name")? }),
             _ => None,
@@ -180,7 +229,10 @@ impl Told {
 
 /// Track to the writer that alone touches it.
 fn owners(writers: &[Writer]) -> HashMap<&str, usize> {
-    writers.iter().flat_map(|writer| writer.ratings.keys().map(|track| (track.as_str(), writer.id))).collect()
+    writers
+        .iter()
+        .flat_map(|writer| writer.ratings.keys().map(|track| (track.as_str(), writer.id)))
+        .collect()
 }
 
 fn fact_owner(fact: &Fact, owners: &HashMap<&str, usize>) -> Option<usize> {
@@ -193,7 +245,11 @@ fn fact_owner(fact: &Fact, owners: &HashMap<&str, usize>) -> Option<usize> {
 }
 
 fn first_difference(found: &[Fact], certain: &[Fact]) -> String {
-    let at = found.iter().zip(certain).take_while(|(found, certain)| found == certain).count();
+    let at = found
+        .iter()
+        .zip(certain)
+        .take_while(|(found, certain)| found == certain)
+        .count();
     format!(
         "its {}. acknowledged fact of {} is {:?}, but the log has {:?} ({} facts)",
         at + 1,
@@ -205,7 +261,11 @@ fn first_difference(found: &[Fact], certain: &[Fact]) -> String {
 }
 
 fn leaf_hash(record: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update([0]).chain_update(record).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(record)
+        .finalize()
+        .into()
 }
 
 /// CloudEvents allows integers as numbers or as strings.

@@ -44,18 +44,29 @@ async fn run(seed: u64, kills: usize) -> Result<()> {
     let mut tally = Tally::default();
     while tally.kills < kills {
         let kill = schedule::draw(&mut random, tally.kills);
-        one_kill(&mut world, &kill, &mut tally).await.with_context(|| format!("kill {}: {kill:?}", tally.kills))?;
+        one_kill(&mut world, &kill, &mut tally)
+            .await
+            .with_context(|| format!("kill {}: {kill:?}", tally.kills))?;
         tally.kills += 1;
         if tally.kills % KILLS_PER_CHECK == 0 || tally.kills == kills {
-            check(&mut world, &mut checked).await.with_context(|| format!("after {} kills", tally.kills))?;
-            eprintln!("{} kills, {} events, all as it must be", tally.kills, world.history.head());
+            check(&mut world, &mut checked)
+                .await
+                .with_context(|| format!("after {} kills", tally.kills))?;
+            eprintln!(
+                "{} kills, {} events, all as it must be",
+                tally.kills,
+                world.history.head()
+            );
         }
     }
     eprintln!("died at: {:?}", tally.died_at);
     // A run long enough to come by all of them several times must have met all of them.
     if kills >= 4 * failpoints::ALL.len() {
         for name in failpoints::ALL {
-            ensure!(tally.died_at.contains_key(name), "the binary never came by the failpoint {name}");
+            ensure!(
+                tally.died_at.contains_key(name),
+                "the binary never came by the failpoint {name}"
+            );
         }
     }
     Ok(())
@@ -91,12 +102,19 @@ async fn one_kill(world: &mut World, kill: &Kill, tally: &mut Tally) -> Result<(
 
 /// Starts a server that dies at a failpoint, and keeps it busy. `false` if it never came by and had to be killed.
 async fn at_failpoint(world: &mut World, name: &str, nth: u32) -> Result<bool> {
-    let program = world.program.clone().with_env(failpoints::VARIABLE, &format!("{name}:{nth}"));
+    let program = world
+        .program
+        .clone()
+        .with_env(failpoints::VARIABLE, &format!("{name}:{nth}"));
     let mut server = program.start()?;
     match server.ready(START_LIMIT).await {
         Readiness::Ready => {}
         Readiness::Died(status) => {
-            ensure!(died_by_signal(status), "it ended with {status}:\n{}", server.output());
+            ensure!(
+                died_by_signal(status),
+                "it ended with {status}:\n{}",
+                server.output()
+            );
             return Ok(true);
         }
         Readiness::TimedOut => anyhow::bail!("it was not ready in time:\n{}", server.output()),
@@ -105,7 +123,11 @@ async fn at_failpoint(world: &mut World, name: &str, nth: u32) -> Result<bool> {
     let by_itself = match timeout(FAILPOINT_LIMIT, server.ended()).await {
         Ok(status) => {
             let status = status?;
-            ensure!(died_by_signal(status), "it ended with {status}:\n{}", server.output());
+            ensure!(
+                died_by_signal(status),
+                "it ended with {status}:\n{}",
+                server.output()
+            );
             true
         }
         Err(_) => {
@@ -132,8 +154,13 @@ async fn kill_under_load(
 /// Imports another catalogue with a tool that dies between its blob and its event.
 async fn die_as_a_tool(program: &Program, name: &str) -> Result<()> {
     let program = program.clone().with_env(failpoints::VARIABLE, name);
-    let (status, _, err) = program.run(&["catalogue", "generate", "--tracks", "250", "--seed", "2"], "").await?;
-    ensure!(died_by_signal(status), "the import did not come by {name}: {status}\n{err}");
+    let (status, _, err) = program
+        .run(&["catalogue", "generate", "--tracks", "250", "--seed", "2"], "")
+        .await?;
+    ensure!(
+        died_by_signal(status),
+        "the import did not come by {name}: {status}\n{err}"
+    );
     Ok(())
 }
 
@@ -144,7 +171,11 @@ async fn started(program: &Program) -> Result<Server> {
 /// Kills the server, which must not have ended before.
 async fn expect_kill(server: &mut Server) -> Result<()> {
     let ended = server.exit_status();
-    ensure!(ended.is_none(), "it had ended by itself: {ended:?}\n{}", server.output());
+    ensure!(
+        ended.is_none(),
+        "it had ended by itself: {ended:?}\n{}",
+        server.output()
+    );
     server.kill().await?;
     Ok(())
 }

@@ -26,15 +26,22 @@ pub(crate) fn draw(random: &mut ChaCha8Rng, n: usize) -> Kill {
         return at_failpoint(random, name);
     }
     if random.random_bool(0.25) {
-        Kill::Starting { after: Duration::from_millis(random.random_range(0..120)) }
+        Kill::Starting {
+            after: Duration::from_millis(random.random_range(0..120)),
+        }
     } else {
-        Kill::Loaded { after: Duration::from_millis(random.random_range(0..250)) }
+        Kill::Loaded {
+            after: Duration::from_millis(random.random_range(0..250)),
+        }
     }
 }
 
 fn at_failpoint(random: &mut ChaCha8Rng, name: &'static str) -> Kill {
     if name.starts_with("import.") {
-        return Kill::Tool { name, after: Duration::from_millis(random.random_range(0..100)) };
+        return Kill::Tool {
+            name,
+            after: Duration::from_millis(random.random_range(0..100)),
+        };
     }
     // Commands are many; batches are fewer; playlists are one in ten commands.
     let nth_max = match name.split('.').next() {
@@ -42,5 +49,8 @@ fn at_failpoint(random: &mut ChaCha8Rng, name: &'static str) -> Kill {
         Some("http") => 30,
         _ => 12,
     };
-    Kill::Failpoint { name, nth: random.random_range(1..=nth_max) }
+    Kill::Failpoint {
+        name,
+        nth: random.random_range(1..=nth_max),
+    }
 }

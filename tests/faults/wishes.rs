@@ -80,21 +80,30 @@ fn rate_one(random: &mut ChaCha8Rng, key: String, ratings: &Ratings) -> Wish {
 fn rate_many(random: &mut ChaCha8Rng, key: String, ratings: &Ratings) -> Wish {
     let start = random.random_range(0..=ratings.len() - BULK);
     let tracks = ratings.keys().skip(start).take(BULK);
-    let rated: Vec<(String, String)> =
-        tracks.map(|track| (track.clone(), another_rating(random, ratings, track))).collect();
-    let items: Vec<_> =
-        rated.iter().map(|(track, rating)| json!({ "track": track, "rating": rating })).collect();
+    let rated: Vec<(String, String)> = tracks
+        .map(|track| (track.clone(), another_rating(random, ratings, track)))
+        .collect();
+    let items: Vec<_> = rated
+        .iter()
+        .map(|(track, rating)| json!({ "track": track, "rating": rating }))
+        .collect();
     Wish {
         request: Request::post("/v1/me/ratings", &json!({ "ratings": items })).with_key(&key),
         key,
         status: 200,
-        facts: rated.into_iter().map(|(track, rating)| Fact::Rated { track, rating }).collect(),
+        facts: rated
+            .into_iter()
+            .map(|(track, rating)| Fact::Rated { track, rating })
+            .collect(),
     }
 }
 
 fn retract(random: &mut ChaCha8Rng, key: String, ratings: &Ratings) -> Wish {
-    let rated: Vec<&String> =
-        ratings.iter().filter(|(_, rating)| rating.is_some()).map(|(track, _)| track).collect();
+    let rated: Vec<&String> = ratings
+        .iter()
+        .filter(|(_, rating)| rating.is_some())
+        .map(|(track, _)| track)
+        .collect();
     if rated.is_empty() {
         return rate_one(random, key, ratings);
     }

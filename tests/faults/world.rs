@@ -42,8 +42,15 @@ impl World {
     /// Sets up a world in `data`: a catalogue, listeners, an auditor, and as many writers.
     pub(crate) async fn in_folder(data: &Path, seed: u64) -> Result<Self> {
         let program = Program::new(env!("CARGO_BIN_EXE_segue"), data).with_env("SEGUE_THROTTLE", "off");
-        program.tool(&["catalogue", "generate", "--tracks", "300", "--seed", "1"], "").await?;
-        program.tool(&["accounts", "create", "the-auditor", "--role", "auditor"], PASSWORD).await?;
+        program
+            .tool(&["catalogue", "generate", "--tracks", "300", "--seed", "1"], "")
+            .await?;
+        program
+            .tool(
+                &["accounts", "create", "the-auditor", "--role", "auditor"],
+                PASSWORD,
+            )
+            .await?;
         let server = program.serve(START_LIMIT).await?;
         let client = Client::new(server.address())?;
         let auditor = client.sign_in("the-auditor").await?;
@@ -54,7 +61,10 @@ impl World {
         let tracks = track_ids(&listeners[0]).await?;
         server.stop().await?;
         let share = tracks.chunks(tracks.len() / WRITERS);
-        let writers = share.take(WRITERS).enumerate().map(|(id, tracks)| Writer::new(id, id % LISTENERS, tracks, seed));
+        let writers = share
+            .take(WRITERS)
+            .enumerate()
+            .map(|(id, tracks)| Writer::new(id, id % LISTENERS, tracks, seed));
         Ok(Self {
             program,
             writers: writers.collect(),
@@ -98,13 +108,19 @@ impl World {
         self.settle(&client, checked).await?;
         self.read_until_generated(&client).await?;
         self.history.check_writers(&self.writers)?;
-        ensure!(self.history.count("catalogue.imported") == 1, "a killed import is in the log");
+        ensure!(
+            self.history.count("catalogue.imported") == 1,
+            "a killed import is in the log"
+        );
         self.history.check_stored(self.program.data()).await?;
         for listener in 0..self.listeners.len() {
             self.check_ratings(&client, listener).await?;
         }
         // Views are at the head now, or the reads above had not been answered: so this compares all of them.
-        self.program.tool(&["audit", "replay"], "").await.context("the replay differs")?;
+        self.program
+            .tool(&["audit", "replay"], "")
+            .await
+            .context("the replay differs")?;
         *checked = self.writers.iter().map(|writer| writer.granted.len()).collect();
         Ok(())
     }
@@ -139,7 +155,10 @@ impl World {
 
     /// Every listener's session on the server behind `client`.
     pub(crate) fn sessions(&self, client: &Client) -> Vec<Session> {
-        self.listeners.iter().map(|session| session.moved_to(client)).collect()
+        self.listeners
+            .iter()
+            .map(|session| session.moved_to(client))
+            .collect()
     }
 
     /// Compares a listener's ratings as the view has them with what the writers were told.
@@ -148,19 +167,31 @@ impl World {
         let expected: Vec<(&str, &str)> = {
             let own = self.writers.iter().filter(|writer| writer.listener == listener);
             let ratings = own.flat_map(|writer| &writer.ratings);
-            let mut rated: Vec<_> =
-                ratings.filter_map(|(track, rating)| Some((track.as_str(), rating.as_deref()?))).collect();
+            let mut rated: Vec<_> = ratings
+                .filter_map(|(track, rating)| Some((track.as_str(), rating.as_deref()?)))
+                .collect();
             rated.sort_unstable();
             rated
         };
-        let request = Request::get("/v1/me/ratings?limit=1000").at_least(self.history.head()).waiting(60);
+        let request = Request::get("/v1/me/ratings?limit=1000")
+            .at_least(self.history.head())
+            .waiting(60);
         let page = session.send(&request).await?.expect(200)?.json()?;
         let items = page["items"].as_array().context("no items")?;
         let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
-        let mut found: Vec<_> = items.iter().map(|item| (text(item, "track"), text(item, "rating"))).collect();
+        let mut found: Vec<_> = items
+            .iter()
+            .map(|item| (text(item, "track"), text(item, "rating")))
+            .collect();
         found.sort_unstable();
-        let same = found.iter().map(|(track, rating)| (track.as_str(), rating.as_str())).eq(expected.iter().copied());
-        ensure!(same, "listener {listener}: the view has {found:?}, the writers know {expected:?}");
+        let same = found
+            .iter()
+            .map(|(track, rating)| (track.as_str(), rating.as_str()))
+            .eq(expected.iter().copied());
+        ensure!(
+            same,
+            "listener {listener}: the view has {found:?}, the writers know {expected:?}"
+        );
         Ok(())
     }
 }
@@ -171,7 +202,11 @@ async fn track_ids(listener: &Session) -> Result<Vec<String>> {
     loop {
         let page = listener.send(&Request::get(&path)).await?.expect(200)?.json()?;
         let items = page["items"].as_array().context("no items")?;
-        ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
+        ids.extend(
+            items
+                .iter()
+                .filter_map(|item| item["id"].as_str().map(str::to_owned)),
+        );
         match page["next_cursor"].as_str() {
             Some(cursor) => path = format!("/v1/tracks?limit=1000&cursor={cursor}"),
             None => break,

@@ -96,7 +96,9 @@ impl Writer {
             }
             anyhow::Ok(())
         };
-        tokio::time::timeout(limit, settled).await.context("a wish stays without an answer")?
+        tokio::time::timeout(limit, settled)
+            .await
+            .context("a wish stays without an answer")?
     }
 
     /// Sends every key granted since the `from`-th again and compares the answers.
@@ -104,7 +106,9 @@ impl Writer {
         for granted in &self.granted[from..] {
             match attempt(session, &granted.wish).await {
                 Attempt::Answered(answer) => self.compare(granted, &answer)?,
-                Attempt::Later | Attempt::Broken => anyhow::bail!("{} was not answered again", granted.wish.key),
+                Attempt::Later | Attempt::Broken => {
+                    anyhow::bail!("{} was not answered again", granted.wish.key)
+                }
             }
         }
         Ok(())
@@ -112,7 +116,11 @@ impl Writer {
 
     /// The facts that must stand in the log in this order, and those that may follow them.
     pub(crate) fn facts(&self) -> (Vec<Fact>, Vec<Fact>) {
-        let certain = self.granted.iter().flat_map(|granted| granted.wish.facts.clone()).collect();
+        let certain = self
+            .granted
+            .iter()
+            .flat_map(|granted| granted.wish.facts.clone())
+            .collect();
         let possible = self.open.iter().flat_map(|wish| wish.facts.clone()).collect();
         (certain, possible)
     }

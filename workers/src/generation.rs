@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use classifier::{BaseModel, Catalogue, Failure, TasteInput, generate_playlist};
 use domain::{FailureReason, Generated, PlaylistCommand, PlaylistRequest};
+use projectors::ListenerTaste;
 
 use crate::inputs::{Inputs, Request};
 use crate::library::{Library, LibraryError};
@@ -106,10 +107,37 @@ fn lost(reason: FailureReason, error: LibraryError) -> Unavailable {
 async fn compute(request: &Request, inputs: Inputs, contents: Contents) -> Answer {
     let asked = request.requested.request.clone();
     let requested_at = request.requested.requested_at;
-    let computed = tokio::task::spawn_blocking(move || generate(&asked, requested_at, &inputs, &contents)).await;
+    let computed = tokio::task::spawn_blocking(move || generate(&asked, requested_at, inputs, &contents)).await;
     // A panic there is a defect that every worker would meet: an answer ends it, and the log line tells of it.
     computed.unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the generator panicked");
         Answer::Failed(Refusal { reason: FailureReason::Internal, detail: None })
     })
+}
+
+fn generate(
+    asked: &PlaylistRequest,
+    requested_at: chrono::DateTime<chrono::Utc>,
+    inputs: Inputs,
+    contents: &Contents,
+) -> Answer {
+    let Inputs { taste: ListenerTaste { taste, ratings, played }, listener_version, .. } = inputs;
+    let input = TasteInput {
+        taste,
+        ratings,
+        played_at_ms: played.into_iter().map(|(track, at)| (track, at.timestamp_millis())).collect(),
+        requested_at_ms: requested_at.timestamp_millis(),
+    };
+    let Contents { catalogue, model, note } = contents;
+    match generate_playlist(catalogue, model, &input, asked, listener_version.0) {
+        Ok(mut generated) => {
+            generated.notes.extend(note.map(str::to_owned));
+            Answer::Generated(Box::new(generated))
+        }
+        Err(failure) => Answer::Failed(refusal(&failure)),
+    }
+}
+
+fn refusal(failure: &Failure) -> Refusal {
+    Refusal::new(failure.reason(), failure.to_string())
 }

@@ -34,9 +34,10 @@ pub mod usermanagement;
 
 pub use self::{
     classifier::{ClassifierSettings, ClassifierWorker},
-    generation::Answer,
+    generation::{Answer, Refusal},
+    generator::{Generator, GeneratorSettings, GeneratorTask, Outcome},
     library::Library,
-    parts::{Parts, WorkerError},
+    parts::{CLASSIFICATION, Parts, USERMANAGEMENT, WorkerError, topology},
     recompute::{Recomputed, Recomputer, recompute},
     registry::Registry,
     usermanagement::UsermanagementWorker,

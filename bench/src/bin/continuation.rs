@@ -18,6 +18,7 @@ use bench::playlists::{RealData, Track};
 use bench::report::machine;
 use bench::server::{Program, release_binary};
 use clap::Parser;
+use classifier::evaluate::{Metrics, judge};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -80,25 +81,47 @@ struct Case {
 
 fn cases(data: &RealData, arguments: &Arguments) -> Vec<Case> {
     let mut random = ChaCha8Rng::seed_from_u64(arguments.seed);
-    let tracks: HashMap<&str, &Track> = data.tracks.iter().map(|track| (track.track_id.as_str(), track)).collect();
-    let mut long: Vec<&Vec<String>> = data.playlists.values().filter(|ids| ids.len() >= TRACKS_MIN).collect();
+    let tracks: HashMap<&str, &Track> = data
+        .tracks
+        .iter()
+        .map(|track| (track.track_id.as_str(), track))
+        .collect();
+    let mut long: Vec<&Vec<String>> = data
+        .playlists
+        .values()
+        .filter(|ids| ids.len() >= TRACKS_MIN)
+        .collect();
     long.shuffle(&mut random);
-    long.iter().take(arguments.playlists).map(|ids| split(&mut random, ids, &tracks, &data.tracks)).collect()
+    long.iter()
+        .take(arguments.playlists)
+        .map(|ids| split(&mut random, ids, &tracks, &data.tracks))
+        .collect()
 }
 
 fn split(random: &mut ChaCha8Rng, ids: &[String], tracks: &HashMap<&str, &Track>, all: &[Track]) -> Case {
     let mut ids_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for track in ids.iter().filter_map(|id| tracks.get(id.as_str())) {
-        ids_of.entry(track.song()).or_default().push(track.track_id.clone());
+        ids_of
+            .entry(track.song())
+            .or_default()
+            .push(track.track_id.clone());
     }
     let mut songs: Vec<String> = ids_of.keys().cloned().collect();
     songs.shuffle(random);
     let hidden = ((songs.len() as f64 * HIDDEN).round() as usize).max(1);
     let hidden_songs: HashSet<String> = songs[..hidden].iter().cloned().collect();
     let shown_songs: HashSet<String> = songs[hidden..].iter().cloned().collect();
-    let liked: Vec<String> = songs[hidden..].iter().flat_map(|song| ids_of[song].clone()).collect();
+    let liked: Vec<String> = songs[hidden..]
+        .iter()
+        .flat_map(|song| ids_of[song].clone())
+        .collect();
     let disliked = draw_others(random, all, &ids_of, liked.len());
-    Case { liked, disliked, shown_songs, hidden_songs }
+    Case {
+        liked,
+        disliked,
+        shown_songs,
+        hidden_songs,
+    }
 }
 
 /// Random tracks of songs that are not in the playlist.
@@ -108,8 +131,14 @@ fn draw_others(
     playlist: &BTreeMap<String, Vec<String>>,
     count: usize,
 ) -> Vec<String> {
-    let others: Vec<&Track> = all.iter().filter(|track| !playlist.contains_key(&track.song())).collect();
-    others.sample(random, count).map(|track| track.track_id.clone()).collect()
+    let others: Vec<&Track> = all
+        .iter()
+        .filter(|track| !playlist.contains_key(&track.song()))
+        .collect();
+    others
+        .sample(random, count)
+        .map(|track| track.track_id.clone())
+        .collect()
 }
 
 /// The rankings that are compared.
@@ -123,7 +152,13 @@ enum Ranking {
 }
 
 impl Ranking {
-    const ALL: [Self; 5] = [Self::Segue, Self::SegueCapped, Self::SameArtist, Self::Popularity, Self::Random];
+    const ALL: [Self; 5] = [
+        Self::Segue,
+        Self::SegueCapped,
+        Self::SameArtist,
+        Self::Popularity,
+        Self::Random,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -136,23 +171,16 @@ impl Ranking {
     }
 }
 
-/// Means over all playlists.
-#[derive(Clone, Copy, Debug, Default)]
-struct Scores {
-    r_precision: f64,
-    ndcg: f64,
-    clicks: f64,
-}
-
-async fn compare(data: &RealData, cases: &[Case]) -> Result<Vec<(Ranking, Scores)>> {
+async fn compare(data: &RealData, cases: &[Case]) -> Result<Vec<(Ranking, Metrics)>> {
     let folder = TempDir::with_prefix("segue-continuation-")?;
-    let program = Program::new(release_binary()?, folder.path().join("data")).with_env("SEGUE_THROTTLE", "off");
+    let program =
+        Program::new(release_binary()?, folder.path().join("data")).with_env("SEGUE_THROTTLE", "off");
     let file = data.catalogue_file.to_str().context("the path is not UTF-8")?;
     program.tool(&["catalogue", "import", file], "").await?;
     let server = program.serve(Duration::from_secs(60)).await?;
     println!("target: http://{}", server.address());
     let client = Client::new(server.address())?;
-    let mut totals: HashMap<Ranking, Scores> = HashMap::new();
+    let mut judged: HashMap<Ranking, Vec<Metrics>> = HashMap::new();
     for (n, case) in cases.iter().enumerate() {
         let [segue, capped] = ask(&client, n, case).await?;
         let lists = [
@@ -163,23 +191,30 @@ async fn compare(data: &RealData, cases: &[Case]) -> Result<Vec<(Ranking, Scores
             (Ranking::Random, shuffled(data, n)),
         ];
         for (ranking, list) in lists {
-            totals.entry(ranking).or_default().add(&score(data, case, &list), cases.len());
+            judged.entry(ranking).or_default().push(score(data, case, &list));
         }
     }
     server.stop().await?;
-    Ok(Ranking::ALL.iter().map(|ranking| (*ranking, totals.remove(ranking).unwrap_or_default())).collect())
+    Ok(Ranking::ALL
+        .iter()
+        .map(|ranking| (*ranking, Metrics::mean(&judged[ranking])))
+        .collect())
 }
 
 /// Tells Segue about the shown part, and hands back the playlists without and with the artist cap.
 async fn ask(client: &Client, n: usize, case: &Case) -> Result<[Vec<String>; 2]> {
     let listener = client.listener(&format!("listener-{n}")).await?;
     let likes = case.liked.iter().map(|id| (id.as_str(), "like"));
-    let ratings: Vec<(&str, &str)> =
-        likes.chain(case.disliked.iter().map(|id| (id.as_str(), "dislike"))).collect();
+    let ratings: Vec<(&str, &str)> = likes
+        .chain(case.disliked.iter().map(|id| (id.as_str(), "dislike")))
+        .collect();
     for some in ratings.chunks(RATINGS_PER_COMMAND) {
         listener.rate(some).await?;
     }
-    Ok([playlist(&listener, Some(RANKED)).await?, playlist(&listener, None).await?])
+    Ok([
+        playlist(&listener, Some(RANKED)).await?,
+        playlist(&listener, None).await?,
+    ])
 }
 
 async fn playlist(listener: &Session, max_per_artist: Option<usize>) -> Result<Vec<String>> {
@@ -190,18 +225,33 @@ async fn playlist(listener: &Session, max_per_artist: Option<usize>) -> Result<V
     let path = listener.request_playlist(&body).await?;
     let playlist = listener.ready_playlist(&path, READY_LIMIT).await?;
     let items = playlist["items"].as_array().context("no items")?;
-    let ids: Vec<String> = items.iter().filter_map(|item| item["track"]["id"].as_str().map(str::to_owned)).collect();
-    ensure!(ids.len() == items.len() && !ids.is_empty(), "a playlist without tracks");
+    let ids: Vec<String> = items
+        .iter()
+        .filter_map(|item| item["track"]["id"].as_str().map(str::to_owned))
+        .collect();
+    ensure!(
+        ids.len() == items.len() && !ids.is_empty(),
+        "a playlist without tracks"
+    );
     Ok(ids)
 }
 
 fn same_artist(data: &RealData, case: &Case) -> Vec<String> {
     let liked: HashSet<&str> = case.liked.iter().map(String::as_str).collect();
     let mut likes: HashMap<&str, u32> = HashMap::new();
-    for track in data.tracks.iter().filter(|track| liked.contains(track.track_id.as_str())) {
+    for track in data
+        .tracks
+        .iter()
+        .filter(|track| liked.contains(track.track_id.as_str()))
+    {
         *likes.entry(&track.artist).or_default() += 1;
     }
-    ranked_by(data, |track| (likes.get(track.artist.as_str()).copied().unwrap_or(0), track.popularity))
+    ranked_by(data, |track| {
+        (
+            likes.get(track.artist.as_str()).copied().unwrap_or(0),
+            track.popularity,
+        )
+    })
 }
 
 fn popularity(data: &RealData) -> Vec<String> {
@@ -221,34 +271,29 @@ fn shuffled(data: &RealData, n: usize) -> Vec<String> {
 }
 
 /// Judges a ranking by its first 500 songs that were not shown; a song that comes again under another id is skipped.
-fn score(data: &RealData, case: &Case, list: &[String]) -> Scores {
-    let songs: HashMap<&str, String> = data.tracks.iter().map(|track| (track.track_id.as_str(), track.song())).collect();
+fn score(data: &RealData, case: &Case, list: &[String]) -> Metrics {
+    let songs: HashMap<&str, String> = data
+        .tracks
+        .iter()
+        .map(|track| (track.track_id.as_str(), track.song()))
+        .collect();
     let mut seen: HashSet<&str> = HashSet::new();
-    let unseen = list.iter().filter_map(|id| songs.get(id.as_str())).filter(|song| {
-        !case.shown_songs.contains(*song) && seen.insert(song)
-    });
-    let hits: Vec<bool> = unseen.take(RANKED).map(|song| case.hidden_songs.contains(song)).collect();
-    let relevant = case.hidden_songs.len();
-    Scores {
-        r_precision: classifier::evaluate::r_precision(&hits, relevant),
-        ndcg: classifier::evaluate::ndcg(&hits, relevant, RANKED),
-        clicks: classifier::evaluate::clicks(&hits),
-    }
-}
-
-impl Scores {
-    fn add(&mut self, other: &Self, of: usize) {
-        self.r_precision += other.r_precision / of as f64;
-        self.ndcg += other.ndcg / of as f64;
-        self.clicks += other.clicks / of as f64;
-    }
+    let unseen = list
+        .iter()
+        .filter_map(|id| songs.get(id.as_str()))
+        .filter(|song| !case.shown_songs.contains(*song) && seen.insert(song));
+    let hits: Vec<bool> = unseen
+        .take(RANKED)
+        .map(|song| case.hidden_songs.contains(song))
+        .collect();
+    judge(&hits, case.hidden_songs.len())
 }
 
 fn page(
     arguments: &Arguments,
     data: &RealData,
     cases: &[Case],
-    results: &[(Ranking, Scores)],
+    results: &[(Ranking, Metrics)],
     took: Duration,
 ) -> String {
     let mut page = String::from("# Playlist continuation on real playlists\n\n");
@@ -269,10 +314,21 @@ fn page(
         data.tracks.len(),
         arguments.seed
     );
-    let _ = writeln!(page, "| ranking | R-precision | NDCG@{RANKED} | clicks |\n|---|---|---|---|");
+    let _ = writeln!(
+        page,
+        "| ranking | R-precision | NDCG@{RANKED} | clicks |\n|---|---|---|---|"
+    );
     for (ranking, scores) in results {
-        let Scores { r_precision, ndcg, clicks } = scores;
-        let _ = writeln!(page, "| {} | {r_precision:.3} | {ndcg:.3} | {clicks:.1} |", ranking.title());
+        let Metrics {
+            r_precision,
+            ndcg,
+            clicks,
+        } = scores;
+        let _ = writeln!(
+            page,
+            "| {} | {r_precision:.3} | {ndcg:.3} | {clicks:.1} |",
+            ranking.title()
+        );
     }
     let _ = writeln!(
         page,

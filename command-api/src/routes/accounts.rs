@@ -1,6 +1,6 @@
 //! `POST /v1/accounts`: registration. Nobody needs to be signed in; everybody begins as a listener.
 
-use axum::{extract::State, response::Response};
+use axum::extract::State;
 use domain::{
     Account, AccountCommand, AccountId, Role,
     account::{InvalidUsername, Username},

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::{accounts::password_problem, json_answer};
 use crate::{
     auth::{Bearer, Session},
+    clock,
     commands::{load_problem, metadata_of, username_claim},
     freshness::{Freshness, log_problem, view_problem},
     idempotency::{Begun, Scope, StoredAnswer},
@@ -160,7 +161,7 @@ async fn rehash(api: ApiState, found: Found, password: Zeroizing<String>) {
     let Found { account, password_hash: replaces } = found;
     let Ok(password_hash) = api.passwords().rehash(&password).await else { return };
     let replaces = replaces.as_str().to_owned();
-    let command = AccountCommand::RehashPassword { replaces, password_hash, at: Utc::now() };
+    let command = AccountCommand::RehashPassword { replaces, password_hash, at: clock::now() };
     let order = Order::<Account>::new(account_stream(account), command, eventing::Metadata::new());
     let done = api.carry_out(order.about(SubjectId(account.uuid())), None, StoredAnswer::empty(StatusCode::OK)).await;
     if let Err(problem) = done {
@@ -206,7 +207,7 @@ pub(crate) async fn list(State(api): State<ApiState>, session: Session, fresh: F
     fresh.of_view(&api, ProjectionKind::Accounts, &stream).await?;
     let viewed = api.views().account(session.account).map_err(|error| view_problem(&error))?;
     let viewed = viewed.ok_or(ProblemType::Unauthenticated)?;
-    let now = Utc::now();
+    let now = clock::now();
     let live = viewed.view.sessions.iter().rev().filter(|live| api.gate().is_live(live, now));
     let items: Vec<_> = live
         .map(|live| ListedSession {

@@ -21,10 +21,10 @@ pub struct PlaylistRequest {
     /// Feature values that tracks should be near to.
     #[serde(default)]
     pub targets: BTreeMap<String, f64>,
-    /// Feature values that no track is below.
+    /// Feature values (or a `popularity`, 0 to 100) that no track is below.
     #[serde(default)]
     pub minimums: BTreeMap<String, f64>,
-    /// Feature values that no track is above.
+    /// Feature values (or a `popularity`, 0 to 100) that no track is above.
     #[serde(default)]
     pub maximums: BTreeMap<String, f64>,
     /// The most tracks of one artist; absent means the generator's default of 3.

@@ -77,7 +77,11 @@ enum Acker {
 
 impl Delivery {
     pub(super) fn in_process(event: Arc<RecordedEvent>, attempt: u32, receipt: Receipt) -> Self {
-        Self { content: Ok(event), attempt, acker: Acker::InProcess(receipt) }
+        Self {
+            content: Ok(event),
+            attempt,
+            acker: Acker::InProcess(receipt),
+        }
     }
 
     /// Acknowledges: the message never comes again by this queue. Call it when the effect is stored.

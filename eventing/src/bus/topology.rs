@@ -62,7 +62,10 @@ impl Topology {
     /// One queue for each of `tags`, named after it.
     #[must_use]
     pub fn by_tag(tag_of: TagOf, tags: &[&str]) -> Self {
-        Self { tag_of, queues: tags.iter().map(|tag| QueueSettings::of_tag(tag)).collect() }
+        Self {
+            tag_of,
+            queues: tags.iter().map(|tag| QueueSettings::of_tag(tag)).collect(),
+        }
     }
 
     /// The key that `event` is published under: `<tag>.<event type>`.
@@ -83,7 +86,9 @@ fn words_match(pattern: &[&str], key: &[&str]) -> bool {
     match (pattern.split_first(), key.split_first()) {
         (None, None) => true,
         (Some((&"#", rest)), _) => (0..=key.len()).any(|taken| words_match(rest, &key[taken..])),
-        (Some((word, pattern)), Some((given, key))) => (*word == "*" || word == given) && words_match(pattern, key),
+        (Some((word, pattern)), Some((given, key))) => {
+            (*word == "*" || word == given) && words_match(pattern, key)
+        }
         _ => false,
     }
 }

@@ -54,7 +54,11 @@ struct Span {
 
 impl Span {
     fn of(run: &Run) -> Self {
-        Self { stream: run.stream.clone(), first: run.first(), len: run.events.len() }
+        Self {
+            stream: run.stream.clone(),
+            first: run.first(),
+            len: run.events.len(),
+        }
     }
 }
 
@@ -136,11 +140,19 @@ impl<H: Handler> Applier<H> {
     }
 
     async fn applied(&self, streams: &[StreamId]) -> Result<Vec<Version>, Ended> {
-        let applied = ask_store!(self.patience, "read what is applied", self.handler.applied(streams));
+        let applied = ask_store!(
+            self.patience,
+            "read what is applied",
+            self.handler.applied(streams)
+        );
         if applied.len() == streams.len() {
             return Ok(applied);
         }
-        Err(self.broke(format!("{} versions for {} streams", applied.len(), streams.len())))
+        Err(self.broke(format!(
+            "{} versions for {} streams",
+            applied.len(),
+            streams.len()
+        )))
     }
 
     async fn applied_to(&self, stream: &StreamId) -> Result<Version, Ended> {
@@ -166,7 +178,8 @@ impl<H: Handler> Applier<H> {
 
     /// Lets a stream be tried alone, at once, and counted before: it may be at fault.
     fn try_alone(&mut self, span: &Span) {
-        self.waiting.put(span.stream.clone(), Instant::now(), span.first.1);
+        self.waiting
+            .put(span.stream.clone(), Instant::now(), span.first.1);
         self.waiting.suspect(&span.stream);
     }
 
@@ -174,7 +187,10 @@ impl<H: Handler> Applier<H> {
     async fn call(&self, runs: Vec<Run>) -> Result<Option<Vec<Verdict>>, Ended> {
         let count = runs.len();
         failpoint!("consumer.before_handle");
-        let verdicts = AssertUnwindSafe(self.handler.handle(runs, None)).catch_unwind().await.ok();
+        let verdicts = AssertUnwindSafe(self.handler.handle(runs, None))
+            .catch_unwind()
+            .await
+            .ok();
         failpoint!("consumer.after_handle");
         match verdicts {
             Some(verdicts) if verdicts.len() != count => {
@@ -194,38 +210,62 @@ impl<H: Handler> Applier<H> {
             Verdict::DeadLetter(_) if span.len > 1 => return Ok(Outcome::Narrow),
             Verdict::DeadLetter(reason) => self.park(span, REFUSED, &reason.0).await?,
             Verdict::RetryAfter(Duration::ZERO) => self.lost_a_race(span).await?,
-            Verdict::RetryAfter(asked) => self.failed(span, RETRIED, "the handler asked for time", asked).await?,
+            Verdict::RetryAfter(asked) => {
+                self.failed(span, RETRIED, "the handler asked for time", asked)
+                    .await?
+            }
             Verdict::Halt(reason) => return Err(self.halted(span, reason)),
         }
         Ok(Outcome::SetAside)
     }
 
     async fn lost_a_race(&mut self, span: &Span) -> Result<(), Ended> {
-        let races = self.waiting.put_after_race(span.stream.clone(), Instant::now(), span.first.1);
+        let races = self
+            .waiting
+            .put_after_race(span.stream.clone(), Instant::now(), span.first.1);
         if races <= RACES_MAX {
             return Ok(());
         }
-        self.failed(span, RETRIED, "another replica was always faster", Duration::ZERO).await
+        self.failed(span, RETRIED, "another replica was always faster", Duration::ZERO)
+            .await
     }
 
     /// Lets the stream wait, and remembers why. The first failure counts as an attempt; later ones are counted before.
     async fn failed(&mut self, span: &Span, reason: &str, error: &str, asked: Duration) -> Result<(), Ended> {
         let Some(event) = self.at_fault(&span.stream).await? else {
-            self.waiting.put(span.stream.clone(), Instant::now(), span.first.1);
+            self.waiting
+                .put(span.stream.clone(), Instant::now(), span.first.1);
             return Ok(());
         };
-        ask_log!(self.patience, "remember a failure", self.ledger.failed(&event, reason, error));
+        ask_log!(
+            self.patience,
+            "remember a failure",
+            self.ledger.failed(&event, reason, error)
+        );
         let attempts = self.ledger.attempts(&event.stream, event.version);
-        let wait = backoff(attempts, asked, self.settings.backoff_min, self.settings.backoff_max);
-        self.waiting.put(event.stream.clone(), Instant::now() + wait, event.position);
-        self.patience.status.note(format!("{reason} at {} version {}: {error}", event.stream, event.version));
+        let wait = backoff(
+            attempts,
+            asked,
+            self.settings.backoff_min,
+            self.settings.backoff_max,
+        );
+        self.waiting
+            .put(event.stream.clone(), Instant::now() + wait, event.position);
+        self.patience.status.note(format!(
+            "{reason} at {} version {}: {error}",
+            event.stream, event.version
+        ));
         Ok(())
     }
 
     /// Parks the stream and tells so.
     async fn park(&mut self, span: &Span, reason: &str, error: &str) -> Result<(), Ended> {
         if let Some(event) = self.at_fault(&span.stream).await? {
-            ask_log!(self.patience, "store a dead letter", self.ledger.park(&event, reason, error));
+            ask_log!(
+                self.patience,
+                "store a dead letter",
+                self.ledger.park(&event, reason, error)
+            );
             tracing::error!(
                 consumer.name = self.patience.consumer,
                 stream = %event.stream,
@@ -243,25 +283,39 @@ impl<H: Handler> Applier<H> {
     /// The first event of the stream that is not applied; none when another replica was faster.
     async fn at_fault(&self, stream: &StreamId) -> Result<Option<RecordedEvent>, Ended> {
         let applied = self.applied_to(stream).await?;
-        let read = ask_log!(self.patience, "read the log", self.log.read_stream(stream, applied, 1));
+        let read = ask_log!(
+            self.patience,
+            "read the log",
+            self.log.read_stream(stream, applied, 1)
+        );
         Ok(read.into_iter().next())
     }
 
     /// Tries a stream that waits. One that failed is tried alone, counted before, and parked when that was too often.
     async fn retry(&mut self, stream: &StreamId) -> Result<(), Ended> {
-        let Some(event) = self.at_fault(stream).await? else { return self.through(stream).await };
+        let Some(event) = self.at_fault(stream).await? else {
+            return self.through(stream).await;
+        };
         let suspected = self.waiting.is_suspect(stream) || self.ledger.is_failing(stream);
         let skipped = self.ledger.is_skipped(stream, event.version);
         if suspected && !skipped {
             if self.is_hopeless(&event) {
-                let span = Span { stream: stream.clone(), first: (event.version, event.position), len: 1 };
+                let span = Span {
+                    stream: stream.clone(),
+                    first: (event.version, event.position),
+                    len: 1,
+                };
                 let error = self.ledger.last_error(stream).to_owned();
                 return self.park(&span, TOO_OFTEN, &error).await;
             }
             ask_log!(self.patience, "count an attempt", self.ledger.count(&event));
         }
         let page = if suspected { 1 } else { STREAM_PAGE };
-        if self.walk(stream, page).await? { self.through(stream).await } else { Ok(()) }
+        if self.walk(stream, page).await? {
+            self.through(stream).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether an event was tried too often. One whose handler only ever asks for time is given much more of it as
@@ -297,7 +351,11 @@ impl<H: Handler> Applier<H> {
             if stored == Some(applied) {
                 return Err(self.broke(format!("{stream} does not go on from version {applied}")));
             }
-            let read = ask_log!(self.patience, "read the log", self.log.read_stream(stream, applied, page));
+            let read = ask_log!(
+                self.patience,
+                "read the log",
+                self.log.read_stream(stream, applied, page)
+            );
             if read.is_empty() {
                 return Ok(true);
             }
@@ -313,18 +371,31 @@ impl<H: Handler> Applier<H> {
     async fn step(&mut self, stream: &StreamId, read: Vec<RecordedEvent>) -> Result<(Outcome, usize), Ended> {
         let (version, position) = (read[0].version, read[0].position);
         if self.ledger.is_skipped(stream, version) {
-            ask_store!(self.patience, "pass over an event", self.handler.pass_over(stream, version, position));
+            ask_store!(
+                self.patience,
+                "pass over an event",
+                self.handler.pass_over(stream, version, position)
+            );
             return Ok((Outcome::Stored, 1));
         }
-        let kept = read.into_iter().take_while(|event| !self.ledger.is_skipped(stream, event.version));
-        let run = Run { stream: stream.clone(), events: kept.map(Arc::new).collect() };
+        let kept = read
+            .into_iter()
+            .take_while(|event| !self.ledger.is_skipped(stream, event.version));
+        let run = Run {
+            stream: stream.clone(),
+            events: kept.map(Arc::new).collect(),
+        };
         let span = Span::of(&run);
-        let verdict = self.call(vec![run]).await?.and_then(|verdicts| verdicts.into_iter().next());
+        let verdict = self
+            .call(vec![run])
+            .await?
+            .and_then(|verdicts| verdicts.into_iter().next());
         let outcome = match verdict {
             Some(verdict) => self.conclude(&span, verdict).await?,
             None if span.len > 1 => Outcome::Narrow,
             None => {
-                self.failed(&span, PANICKED, "the handler panicked", Duration::ZERO).await?;
+                self.failed(&span, PANICKED, "the handler panicked", Duration::ZERO)
+                    .await?;
                 Outcome::SetAside
             }
         };
@@ -333,11 +404,21 @@ impl<H: Handler> Applier<H> {
 
     fn halted(&self, span: &Span, reason: HaltReason) -> Ended {
         let (consumer, stream, version) = (self.patience.consumer, span.stream.clone(), span.first.0);
-        ConsumerError::Halted { consumer, stream, version, reason }.into()
+        ConsumerError::Halted {
+            consumer,
+            stream,
+            version,
+            reason,
+        }
+        .into()
     }
 
     fn broke(&self, what: String) -> Ended {
-        ConsumerError::HandlerBroke { consumer: self.patience.consumer, what }.into()
+        ConsumerError::HandlerBroke {
+            consumer: self.patience.consumer,
+            what,
+        }
+        .into()
     }
 
     fn tell(&self) {

@@ -54,7 +54,10 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     /// The store did not answer. Nothing is changed; the consumer asks again later.
-    fn applied(&self, streams: &[StreamId]) -> impl Future<Output = Result<Vec<Version>, HandlerError>> + Send;
+    fn applied(
+        &self,
+        streams: &[StreamId],
+    ) -> impl Future<Output = Result<Vec<Version>, HandlerError>> + Send;
 
     /// The highest position that was stored with [`Handler::handle`]'s `caught_up_to`; `Position(0)` at first.
     ///
@@ -72,7 +75,11 @@ pub trait Handler: Send + Sync + 'static {
     /// of it was applied, otherwise `RetryAfter(Duration::ZERO)`, and the consumer asks `applied` again.
     ///
     /// Must be safe to call again with the same runs after a crash at any point. A panic counts as a failed attempt.
-    fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> impl Future<Output = Vec<Verdict>> + Send;
+    fn handle(
+        &self,
+        runs: Vec<Run>,
+        caught_up_to: Option<Position>,
+    ) -> impl Future<Output = Vec<Verdict>> + Send;
 
     /// Takes `version` of `stream` as applied without any effect: a person has skipped this event. `position` is the
     /// event's. Does nothing when the stream is not exactly one version below.

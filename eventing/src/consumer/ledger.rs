@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::{DeadLetterKey, DeadLetterRow, DeadLetterState, EventLog, LogError, Position, RecordedEvent, StreamId, Version};
+use crate::{
+    DeadLetterKey, DeadLetterRow, DeadLetterState, EventLog, LogError, Position, RecordedEvent, StreamId,
+    Version,
+};
 
 /// Rows a consumer reads of its dead letters. Far more than anyone can decide on; beyond, the parking itself still
 /// holds in the process that parked.
@@ -18,7 +21,12 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(log: EventLog, consumer: &'static str) -> Self {
-        Self { log, consumer, open: HashMap::new(), skipped: HashMap::new() }
+        Self {
+            log,
+            consumer,
+            open: HashMap::new(),
+            skipped: HashMap::new(),
+        }
     }
 
     /// Reads all rows again; the answer is the streams, and a position at or below what they wait for, that are to be
@@ -29,7 +37,10 @@ impl Ledger {
         self.skipped.clear();
         for row in rows {
             if row.state == DeadLetterState::Skipped {
-                self.skipped.entry(row.key.stream).or_default().insert(row.key.version);
+                self.skipped
+                    .entry(row.key.stream)
+                    .or_default()
+                    .insert(row.key.version);
             } else {
                 self.open.insert(row.key.stream.clone(), row);
             }
@@ -38,23 +49,38 @@ impl Ledger {
     }
 
     fn released(&self, before: &HashMap<StreamId, DeadLetterRow>) -> Vec<(StreamId, Position)> {
-        let retried = self.open.values().filter(|row| row.state == DeadLetterState::Retrying);
-        let gone = before.values().filter(|row| !self.open.contains_key(&row.key.stream));
-        let streams: HashSet<_> = retried.chain(gone).map(|row| (row.key.stream.clone(), row.position)).collect();
+        let retried = self
+            .open
+            .values()
+            .filter(|row| row.state == DeadLetterState::Retrying);
+        let gone = before
+            .values()
+            .filter(|row| !self.open.contains_key(&row.key.stream));
+        let streams: HashSet<_> = retried
+            .chain(gone)
+            .map(|row| (row.key.stream.clone(), row.position))
+            .collect();
         streams.into_iter().collect()
     }
 
     pub(super) fn is_parked(&self, stream: &StreamId) -> bool {
-        self.open.get(stream).is_some_and(|row| row.state == DeadLetterState::Parked)
+        self.open
+            .get(stream)
+            .is_some_and(|row| row.state == DeadLetterState::Parked)
     }
 
     /// Whether the stream failed and was not parked: it is handled alone, and counted before.
     pub(super) fn is_failing(&self, stream: &StreamId) -> bool {
-        self.open.get(stream).is_some_and(|row| row.state == DeadLetterState::Retrying)
+        self.open
+            .get(stream)
+            .is_some_and(|row| row.state == DeadLetterState::Retrying)
     }
 
     pub(super) fn parked(&self) -> usize {
-        self.open.values().filter(|row| row.state == DeadLetterState::Parked).count()
+        self.open
+            .values()
+            .filter(|row| row.state == DeadLetterState::Parked)
+            .count()
     }
 
     pub(super) fn has_skips(&self, stream: &StreamId) -> bool {
@@ -62,12 +88,17 @@ impl Ledger {
     }
 
     pub(super) fn is_skipped(&self, stream: &StreamId, version: Version) -> bool {
-        self.skipped.get(stream).is_some_and(|versions| versions.contains(&version))
+        self.skipped
+            .get(stream)
+            .is_some_and(|versions| versions.contains(&version))
     }
 
     /// How often this event was tried.
     pub(super) fn attempts(&self, stream: &StreamId, version: Version) -> u32 {
-        self.open.get(stream).filter(|row| row.key.version == version).map_or(0, |row| row.attempts)
+        self.open
+            .get(stream)
+            .filter(|row| row.key.version == version)
+            .map_or(0, |row| row.attempts)
     }
 
     /// Why this stream failed last, in a word; empty when it did not.
@@ -88,7 +119,12 @@ impl Ledger {
     }
 
     /// Remembers why an attempt at `event` failed; counts it if it was not counted before. Durable when this answers.
-    pub(super) async fn failed(&mut self, event: &RecordedEvent, reason: &str, error: &str) -> Result<(), LogError> {
+    pub(super) async fn failed(
+        &mut self,
+        event: &RecordedEvent,
+        reason: &str,
+        error: &str,
+    ) -> Result<(), LogError> {
         let mut row = self.row_of(event);
         row.attempts = row.attempts.max(1);
         reason.clone_into(&mut row.reason);
@@ -97,7 +133,12 @@ impl Ledger {
     }
 
     /// Parks the stream at `event`. Durable when this answers.
-    pub(super) async fn park(&mut self, event: &RecordedEvent, reason: &str, error: &str) -> Result<(), LogError> {
+    pub(super) async fn park(
+        &mut self,
+        event: &RecordedEvent,
+        reason: &str,
+        error: &str,
+    ) -> Result<(), LogError> {
         let mut row = self.row_of(event);
         row.state = DeadLetterState::Parked;
         row.attempts = row.attempts.max(1);

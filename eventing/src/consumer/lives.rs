@@ -15,7 +15,11 @@ pub(super) struct Lives {
 
 impl Lives {
     pub(super) fn new(log: EventLog, consumer: &str) -> Self {
-        Self { log, begun: format!("consumer/{consumer}/begun"), deaths: format!("consumer/{consumer}/deaths") }
+        Self {
+            log,
+            begun: format!("consumer/{consumer}/begun"),
+            deaths: format!("consumer/{consumer}/deaths"),
+        }
     }
 
     /// Begins a life at `checkpoint`. True when the lives before died here too often.

@@ -26,20 +26,12 @@ mod settings;
 mod status;
 mod waiting;
 
-use std::{
-    sync::Arc,
-    time::Instant,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    error::ConsumerError,
-    handler::{DeadLetterReason, HaltReason, Handler, HandlerError, Run, Verdict},
-    settings::ConsumerSettings,
-    status::{ConsumerState, ConsumerStatus},
-};
 use self::{
     applier::Applier,
     catch_up::ReadAhead,
@@ -50,9 +42,15 @@ use self::{
     status::{StatusBoard, chain_of},
     waiting::Waiting,
 };
+pub use self::{
+    error::ConsumerError,
+    handler::{DeadLetterReason, HaltReason, Handler, HandlerError, Run, Verdict},
+    settings::ConsumerSettings,
+    status::{ConsumerState, ConsumerStatus},
+};
 use crate::{
     EventLog, Position, RecordedEvent,
-    bus::{Bus, BusError, Deliveries, Delivery},
+    bus::{Bus, BusError, Deliveries, Delivery, Malformed},
     failpoint,
 };
 
@@ -112,7 +110,11 @@ impl<H: Handler> Consumer<H> {
             status,
             read_to: Position::START,
             checkpoint: Position::START,
-            alarms: Alarms { heal: now, look: now, checkpoint: now },
+            alarms: Alarms {
+                heal: now,
+                look: now,
+                checkpoint: now,
+            },
             applier: Applier {
                 ledger: Ledger::new(log.clone(), name),
                 handler,
@@ -189,7 +191,10 @@ impl<H: Handler> Consumer<H> {
         self.read_to = self.checkpoint;
         self.applier.careful = ask_log!(patience, "note its start", self.lives.begin(self.checkpoint));
         if self.applier.careful {
-            tracing::warn!(consumer.name = patience.consumer, "it died here before: one event at a time");
+            tracing::warn!(
+                consumer.name = patience.consumer,
+                "it died here before: one event at a time"
+            );
         }
         self.applier.look_at_decisions().await?;
         self.catch_up().await?;
@@ -204,7 +209,11 @@ impl<H: Handler> Consumer<H> {
     async fn subscribe(&self) -> Result<Deliveries, Ended> {
         let mut failures = 0;
         loop {
-            match self.bus.consume(&self.queue, self.applier.settings.prefetch).await {
+            match self
+                .bus
+                .consume(&self.queue, self.applier.settings.prefetch)
+                .await
+            {
                 Ok(deliveries) => return Ok(deliveries),
                 Err(error @ BusError::Unavailable(_)) => {
                     failures += 1;
@@ -236,9 +245,18 @@ impl<H: Handler> Consumer<H> {
     }
 
     fn next_alarm(&self, deliveries: &Deliveries) -> Instant {
-        let alarms = [Some(self.alarms.heal), Some(self.alarms.look), self.applier.waiting.next_due()];
+        let alarms = [
+            Some(self.alarms.heal),
+            Some(self.alarms.look),
+            self.applier.waiting.next_due(),
+        ];
         let unsettled = self.can_settle(deliveries).then_some(self.alarms.checkpoint);
-        alarms.into_iter().chain([unsettled]).flatten().min().unwrap_or(self.alarms.heal)
+        alarms
+            .into_iter()
+            .chain([unsettled])
+            .flatten()
+            .min()
+            .unwrap_or(self.alarms.heal)
     }
 
     fn can_settle(&self, deliveries: &Deliveries) -> bool {
@@ -251,31 +269,53 @@ impl<H: Handler> Consumer<H> {
         if batch.is_empty() {
             return Ok(());
         }
+        let head = self.head_for(&batch).await?;
         let events = batch.iter().filter_map(|delivery| delivery.content.as_ref().ok());
-        let wanted = events.filter(|event| self.applier.handler.wants(&event.stream)).cloned().collect();
+        let known = events.filter(|event| event.position <= head);
+        let wanted = known
+            .filter(|event| self.applier.handler.wants(&event.stream))
+            .cloned()
+            .collect();
         self.applier.apply(wanted).await?;
         failpoint!("consumer.before_ack");
         for delivery in batch {
-            self.answer(delivery).await;
+            self.answer(delivery, head).await;
         }
         Ok(())
     }
 
-    /// Acknowledges, unless the delivery's stream waits, or its content cannot be read.
-    async fn answer(&mut self, delivery: Delivery) {
+    /// The log's head, asked for only when the batch lies beyond what is known of it.
+    async fn head_for(&self, batch: &[Delivery]) -> Result<Position, Ended> {
+        let known = *self.head.borrow();
+        let events = batch.iter().filter_map(|delivery| delivery.content.as_ref().ok());
+        if events.map(|event| event.position).max() <= Some(known) {
+            return Ok(known);
+        }
+        let log = &self.applier.log;
+        Ok(ask_log!(self.applier.patience, "read the log's head", log.head()))
+    }
+
+    /// Acknowledges, unless the delivery's stream waits, or it is no event of this log.
+    async fn answer(&mut self, delivery: Delivery, head: Position) {
         let answered = match delivery.content.clone() {
-            Ok(event) => match self.applier.waiting.hold(&event.stream, delivery) {
+            Ok(event) if event.position <= head => match self.applier.waiting.hold(&event.stream, delivery) {
                 Some(delivery) => delivery.ack().await,
                 None => Ok(()),
             },
-            Err(malformed) => {
-                self.status.failed("read a message, and sets it aside", &malformed);
-                delivery.nack(false).await
+            Ok(event) => {
+                let unknown = Malformed(format!("position {} is not in the log", event.position));
+                self.set_aside(delivery, &unknown).await
             }
+            Err(malformed) => self.set_aside(delivery, &malformed).await,
         };
         if let Err(error) = answered {
             self.status.failed("acknowledge", &error);
         }
+    }
+
+    async fn set_aside(&self, delivery: Delivery, why: &Malformed) -> Result<(), BusError> {
+        self.status.failed("use a message, so it is set aside", why);
+        delivery.nack(false).await
     }
 
     /// Does what is due: retries, the checkpoint, decisions about dead letters, and a look at the log.
@@ -344,7 +384,9 @@ impl<H: Handler> Consumer<H> {
 
     async fn apply_batch(&mut self, batch: Vec<RecordedEvent>) -> Result<(), Ended> {
         let last = batch.last().map_or(self.read_to, |event| event.position);
-        let wanted = batch.into_iter().filter(|event| self.applier.handler.wants(&event.stream));
+        let wanted = batch
+            .into_iter()
+            .filter(|event| self.applier.handler.wants(&event.stream));
         let wanted = wanted.map(Arc::new).collect();
         self.applier.apply(wanted).await?;
         // Earlier lives died at or soon after their checkpoint, so one batch is enough to find where.
@@ -355,14 +397,27 @@ impl<H: Handler> Consumer<H> {
 
     /// `position`, or less when a stream waits below it.
     fn ceiling(&self, position: Position) -> Position {
-        self.applier.waiting.ceiling().map_or(position, |ceiling| position.min(ceiling))
+        self.applier
+            .waiting
+            .ceiling()
+            .map_or(position, |ceiling| position.min(ceiling))
     }
 
     async fn store_checkpoint(&mut self) -> Result<(), Ended> {
         let position = self.ceiling(self.read_to);
         if position > self.checkpoint {
             let handler = Arc::clone(&self.applier.handler);
-            handler.handle(Vec::new(), Some(position)).await;
+            let stored = AssertUnwindSafe(handler.handle(Vec::new(), Some(position)))
+                .catch_unwind()
+                .await;
+            if stored.is_err() {
+                let what = "it panicked over a checkpoint".to_owned();
+                return Err(ConsumerError::HandlerBroke {
+                    consumer: handler.name(),
+                    what,
+                }
+                .into());
+            }
             self.checkpoint = position;
         }
         self.alarms.checkpoint = Instant::now() + self.applier.settings.checkpoint_every;
@@ -388,6 +443,8 @@ enum Next {
 
 impl<H> std::fmt::Debug for Consumer<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer").field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("Consumer")
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
     }
 }

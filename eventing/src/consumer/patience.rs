@@ -4,12 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ConsumerError, HandlerError,
-    error::Ended,
-    status::StatusBoard,
-    waiting::backoff,
-};
+use super::{ConsumerError, HandlerError, error::Ended, status::StatusBoard, waiting::backoff};
 use crate::LogError;
 
 /// Asks again until there is an answer, or the consumer is to stop.
@@ -33,14 +28,24 @@ impl Patience {
     }
 
     /// Tells of a failure of the handler's store, then waits.
-    pub(super) async fn store_failed(&self, failures: &mut u32, doing: &str, error: &HandlerError) -> Result<(), Ended> {
+    pub(super) async fn store_failed(
+        &self,
+        failures: &mut u32,
+        doing: &str,
+        error: &HandlerError,
+    ) -> Result<(), Ended> {
         *failures += 1;
         self.status.failed(doing, error);
         self.wait(*failures).await
     }
 
     /// Tells of a failure of the log, then waits; unless waiting does not help.
-    pub(super) async fn log_failed(&self, failures: &mut u32, doing: &str, error: LogError) -> Result<(), Ended> {
+    pub(super) async fn log_failed(
+        &self,
+        failures: &mut u32,
+        doing: &str,
+        error: LogError,
+    ) -> Result<(), Ended> {
         if matches!(error, LogError::Corrupt(_) | LogError::Stopped) {
             return Err(self.log_broken(error).into());
         }
@@ -50,7 +55,10 @@ impl Patience {
     }
 
     fn log_broken(&self, error: LogError) -> ConsumerError {
-        ConsumerError::Log { consumer: self.consumer, source: Box::new(error) }
+        ConsumerError::Log {
+            consumer: self.consumer,
+            source: Box::new(error),
+        }
     }
 }
 

@@ -15,7 +15,11 @@ impl Heap {
         for event in events {
             match heap.0.get_mut(&event.stream) {
                 Some(versions) => versions.insert(event.version, event),
-                None => heap.0.entry(event.stream.clone()).or_default().insert(event.version, event),
+                None => heap
+                    .0
+                    .entry(event.stream.clone())
+                    .or_default()
+                    .insert(event.version, event),
             };
         }
         heap
@@ -29,7 +33,10 @@ impl Heap {
     pub(super) fn against(self, applied: &[Version]) -> Plan {
         let mut plan = Plan::default();
         for ((stream, versions), &applied) in self.0.into_iter().zip(applied) {
-            let events: Vec<_> = versions.into_values().filter(|event| event.version > applied).collect();
+            let events: Vec<_> = versions
+                .into_values()
+                .filter(|event| event.version > applied)
+                .collect();
             if events.is_empty() {
                 continue;
             }
@@ -53,5 +60,7 @@ pub(super) struct Plan {
 }
 
 fn follow_on(applied: Version, events: &[Arc<RecordedEvent>]) -> bool {
-    (applied.0 + 1..).zip(events).all(|(expected, event)| event.version.0 == expected)
+    (applied.0 + 1..)
+        .zip(events)
+        .all(|(expected, event)| event.version.0 == expected)
 }

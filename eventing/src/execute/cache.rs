@@ -46,7 +46,9 @@ pub(super) struct AggregateCache(Cache<StreamId, Kept, ByPayload>);
 
 impl std::fmt::Debug for AggregateCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AggregateCache").field("len", &self.0.len()).finish()
+        f.debug_struct("AggregateCache")
+            .field("len", &self.0.len())
+            .finish()
     }
 }
 
@@ -57,14 +59,40 @@ impl AggregateCache {
 
     /// Takes an aggregate out. An aggregate of another type under this name is dropped.
     pub(super) fn take<A: Send + Sync + 'static>(&self, stream: &StreamId) -> Option<Held<A>> {
-        let (_, Kept { version, position, weight, aggregate }) = self.0.remove(stream)?;
+        let (
+            _,
+            Kept {
+                version,
+                position,
+                weight,
+                aggregate,
+            },
+        ) = self.0.remove(stream)?;
         let aggregate = aggregate.downcast().ok()?;
-        Some(Held { version, position, weight, aggregate })
+        Some(Held {
+            version,
+            position,
+            weight,
+            aggregate,
+        })
     }
 
     pub(super) fn put<A: Send + Sync + 'static>(&self, stream: &StreamId, held: Held<A>) {
-        let Held { version, position, weight, aggregate } = held;
-        self.0.insert(stream.clone(), Kept { version, position, weight, aggregate });
+        let Held {
+            version,
+            position,
+            weight,
+            aggregate,
+        } = held;
+        self.0.insert(
+            stream.clone(),
+            Kept {
+                version,
+                position,
+                weight,
+                aggregate,
+            },
+        );
     }
 
     pub(super) fn remove(&self, stream: &StreamId) {

@@ -17,7 +17,10 @@ pub(super) struct StreamLocks {
 
 impl StreamLocks {
     pub(super) fn new() -> Self {
-        Self { locks: (0..LOCKS).map(|_| Mutex::new(())).collect(), hasher: RandomState::new() }
+        Self {
+            locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Waits for this stream's turn, which lasts until the guard is dropped. First come, first served.

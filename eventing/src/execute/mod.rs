@@ -58,7 +58,10 @@ pub struct Executor<C> {
 
 impl<C> Clone for Executor<C> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), codec: PhantomData }
+        Self {
+            inner: Arc::clone(&self.inner),
+            codec: PhantomData,
+        }
     }
 }
 
@@ -81,8 +84,16 @@ impl<C> Executor<C> {
     /// An executor on a log and its keys.
     #[must_use]
     pub fn new(log: EventLog, keys: Keys) -> Self {
-        let inner = Inner { log, keys, cache: AggregateCache::new(), locks: StreamLocks::new() };
-        Self { inner: Arc::new(inner), codec: PhantomData }
+        let inner = Inner {
+            log,
+            keys,
+            cache: AggregateCache::new(),
+            locks: StreamLocks::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+            codec: PhantomData,
+        }
     }
 
     /// The log underneath.
@@ -109,7 +120,9 @@ impl<C> Executor<C> {
     }
 
     async fn open_receipt(&self, key: &ReceiptKey, receipt: Receipt) -> Result<Receipt, LoadError> {
-        let (Some(subject), Some(answer)) = (receipt.subject, &receipt.answer) else { return Ok(receipt) };
+        let (Some(subject), Some(answer)) = (receipt.subject, &receipt.answer) else {
+            return Ok(receipt);
+        };
         let sealed = unpack(answer).ok_or(KeyError::Damaged("a stored answer"))?;
         let answer = match self.inner.keys.open_sealed(subject, &key.0, &sealed).await? {
             Payload::Open(answer) => Some(answer),
@@ -134,7 +147,11 @@ impl<C> Executor<C> {
             Some(held) if self.stands_at(stream, held.version).await? => held,
             _ => self.load_cold(stream).await?,
         };
-        let loaded = Loaded { version: held.version, position: held.position, aggregate: Arc::clone(&held.aggregate) };
+        let loaded = Loaded {
+            version: held.version,
+            position: held.position,
+            aggregate: Arc::clone(&held.aggregate),
+        };
         self.inner.cache.put(stream, held);
         Ok(loaded)
     }
@@ -187,7 +204,9 @@ impl<C> Executor<C> {
             return self.wrong_version(order, held, is_fresh).await;
         }
         let sink = EventSink::<A>::default();
-        let decided = Arc::make_mut(&mut held.aggregate).handle(order.command.clone(), &(), &sink).await;
+        let decided = Arc::make_mut(&mut held.aggregate)
+            .handle(order.command.clone(), &(), &sink)
+            .await;
         let events = sink.collect().await;
         if decided.is_err() || (events.is_empty() && order.stores_nothing_else()) {
             if !is_fresh && !self.stands_at(stream, version).await? {
@@ -198,7 +217,12 @@ impl<C> Executor<C> {
                 self.inner.cache.put(stream, held);
             }
             decided.map_err(ExecuteError::Rejected)?;
-            return Ok(Attempt::Done(Executed { position, version, events: Vec::new(), recorded: Vec::new() }));
+            return Ok(Attempt::Done(Executed {
+                position,
+                version,
+                events: Vec::new(),
+                recorded: Vec::new(),
+            }));
         }
         self.record(order, held, events).await
     }
@@ -217,7 +241,10 @@ impl<C> Executor<C> {
             return Ok(Attempt::Stale);
         }
         self.inner.cache.put(&order.stream, held);
-        Err(ExecuteError::WrongVersion { expected: order.expected.unwrap_or_default(), actual })
+        Err(ExecuteError::WrongVersion {
+            expected: order.expected.unwrap_or_default(),
+            actual,
+        })
     }
 
     /// Seals and appends what was decided.
@@ -233,17 +260,31 @@ impl<C> Executor<C> {
     {
         let (append, added_weight) = self.draft(order, held.version, &events).await?;
         match self.append_surely(append).await {
-            Ok(Appended { position, version, events: recorded }) => {
-                let held = Held { version, position, weight: held.weight + added_weight, ..held };
+            Ok(Appended {
+                position,
+                version,
+                events: recorded,
+            }) => {
+                let held = Held {
+                    version,
+                    position,
+                    weight: held.weight + added_weight,
+                    ..held
+                };
                 self.inner.cache.put(&order.stream, held);
-                Ok(Attempt::Done(Executed { position, version, events, recorded }))
+                Ok(Attempt::Done(Executed {
+                    position,
+                    version,
+                    events,
+                    recorded,
+                }))
             }
             Err(AppendError::VersionConflict { .. }) => Ok(Attempt::Stale),
             Err(AppendError::ClaimTaken { kind }) => Err(ExecuteError::ClaimTaken { kind }),
             Err(AppendError::ReceiptExists(receipt)) => match &order.receipt {
-                Some(draft) => {
-                    Err(ExecuteError::ReceiptExists(Box::new(self.open_receipt(&draft.key, *receipt).await?)))
-                }
+                Some(draft) => Err(ExecuteError::ReceiptExists(Box::new(
+                    self.open_receipt(&draft.key, *receipt).await?,
+                ))),
                 None => Err(ExecuteError::Append(AppendError::ReceiptExists(receipt))),
             },
             Err(error) => Err(ExecuteError::Append(error)),
@@ -275,7 +316,17 @@ impl<C> Executor<C> {
         metadata.subject = order.subject;
         let expected = ExpectedVersion::at(version);
         let claims = order.claims.clone();
-        Ok((Append { stream: order.stream.clone(), expected, events: drafts, metadata, claims, receipt }, weight))
+        Ok((
+            Append {
+                stream: order.stream.clone(),
+                expected,
+                events: drafts,
+                metadata,
+                claims,
+                receipt,
+            },
+            weight,
+        ))
     }
 
     async fn seal_event<A: Aggregate>(
@@ -286,14 +337,21 @@ impl<C> Executor<C> {
     ) -> Result<NewEvent, ExecuteError<A::Error>> {
         let mut event = NewEvent::new(encoded.event_type, encoded.schema_version, encoded.payload);
         if encoded.personal {
-            let subject = order.subject.ok_or(AppendError::Invalid("an event about a person needs a subject"))?;
+            let subject = order
+                .subject
+                .ok_or(AppendError::Invalid("an event about a person needs a subject"))?;
             let context = seal_context(event.id, &order.stream, version, encoded.event_type);
             event.body = Body::Sealed(self.seal(subject, context.as_bytes(), &event.body).await?);
         }
         Ok(event)
     }
 
-    async fn seal(&self, subject: SubjectId, context: &[u8], body: &Body) -> Result<SealedPayload, LoadError> {
+    async fn seal(
+        &self,
+        subject: SubjectId,
+        context: &[u8],
+        body: &Body,
+    ) -> Result<SealedPayload, LoadError> {
         match body {
             Body::Open(payload) => Ok(self.inner.keys.seal(subject, context, payload).await?),
             Body::Sealed(sealed) => Ok(sealed.clone()),
@@ -306,13 +364,20 @@ impl<C> Executor<C> {
         version: Version,
         events: &[A::Event],
     ) -> Result<Option<NewReceipt>, LoadError> {
-        let Some(draft) = &order.receipt else { return Ok(None) };
+        let Some(draft) = &order.receipt else {
+            return Ok(None);
+        };
         let mut answer = draft.answer(version, events);
         if let Some(subject) = order.subject {
             answer = pack(&self.inner.keys.seal(subject, &draft.key.0, &answer).await?);
         }
         let (key, fingerprint, subject) = (draft.key, draft.fingerprint, order.subject);
-        Ok(Some(NewReceipt { key, fingerprint, answer, subject }))
+        Ok(Some(NewReceipt {
+            key,
+            fingerprint,
+            answer,
+            subject,
+        }))
     }
 
     async fn append_surely(&self, append: Append) -> Result<Appended, AppendError> {
@@ -357,5 +422,9 @@ fn pack(sealed: &SealedPayload) -> Bytes {
 fn unpack(bytes: &Bytes) -> Option<SealedPayload> {
     let (key, rest) = bytes.split_first_chunk()?;
     let (nonce, data) = rest.split_first_chunk()?;
-    Some(SealedPayload { key: *key, nonce: *nonce, data: bytes.slice_ref(data) })
+    Some(SealedPayload {
+        key: *key,
+        nonce: *nonce,
+        data: bytes.slice_ref(data),
+    })
 }

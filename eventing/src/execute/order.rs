@@ -36,7 +36,16 @@ impl<A: Aggregate> Order<A> {
     #[must_use]
     pub fn new(stream: StreamId, command: A::Command, metadata: Metadata) -> Self {
         let (subject, expected, receipt) = (None, None, None);
-        Self { stream, subject, command, expected, metadata, claims: Vec::new(), receipt, creates_subject: false }
+        Self {
+            stream,
+            subject,
+            command,
+            expected,
+            metadata,
+            claims: Vec::new(),
+            receipt,
+            creates_subject: false,
+        }
     }
 
     /// The same about a person.
@@ -79,7 +88,11 @@ impl<E> ReceiptDraft<E> {
         fingerprint: [u8; 32],
         answer: impl Fn(Version, &[E]) -> Bytes + Send + Sync + 'static,
     ) -> Self {
-        Self { key, fingerprint, answer: Arc::new(answer) }
+        Self {
+            key,
+            fingerprint,
+            answer: Arc::new(answer),
+        }
     }
 
     pub(super) fn answer(&self, version: Version, events: &[E]) -> Bytes {
@@ -89,13 +102,19 @@ impl<E> ReceiptDraft<E> {
 
 impl<E> fmt::Debug for ReceiptDraft<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceiptDraft").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("ReceiptDraft")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
 impl<E> Clone for ReceiptDraft<E> {
     fn clone(&self) -> Self {
-        Self { key: self.key, fingerprint: self.fingerprint, answer: Arc::clone(&self.answer) }
+        Self {
+            key: self.key,
+            fingerprint: self.fingerprint,
+            answer: Arc::clone(&self.answer),
+        }
     }
 }
 
@@ -125,6 +144,10 @@ pub struct Loaded<A> {
 
 impl<A> Clone for Loaded<A> {
     fn clone(&self) -> Self {
-        Self { version: self.version, position: self.position, aggregate: Arc::clone(&self.aggregate) }
+        Self {
+            version: self.version,
+            position: self.position,
+            aggregate: Arc::clone(&self.aggregate),
+        }
     }
 }

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cqrs_es::persist::{
-    PersistedEventRepository, PersistedEventStore, PersistenceError, ReplayStream, SerializedEvent, SerializedSnapshot,
+    PersistedEventRepository, PersistedEventStore, PersistenceError, ReplayStream, SerializedEvent,
+    SerializedSnapshot,
 };
 use cqrs_es::{Aggregate, DomainEvent, EventStore};
 use parking_lot::Mutex;
@@ -90,10 +91,16 @@ where
         }
     }
 
-    async fn read_one(&self, record: &RecordedEvent, events: &mut Vec<SerializedEvent>) -> Result<(), LoadError> {
-        let Payload::Open(payload) = self.keys.open_event(record).await? else { return Err(LoadError::Erased) };
-        let decoded =
-            C::decode(&record.event_type, record.schema_version.0, &payload).map_err(LoadError::Undecodable)?;
+    async fn read_one(
+        &self,
+        record: &RecordedEvent,
+        events: &mut Vec<SerializedEvent>,
+    ) -> Result<(), LoadError> {
+        let Payload::Open(payload) = self.keys.open_event(record).await? else {
+            return Err(LoadError::Erased);
+        };
+        let decoded = C::decode(&record.event_type, record.schema_version.0, &payload)
+            .map_err(LoadError::Undecodable)?;
         for event in decoded {
             events.push(serialized::<B>(record, &event)?);
         }
@@ -118,7 +125,9 @@ fn serialized<B: Aggregate>(record: &RecordedEvent, event: &B::Event) -> Result<
 }
 
 fn unused<T>() -> Result<T, PersistenceError> {
-    Err(PersistenceError::UnknownError("only loading a stream goes through cqrs-es".into()))
+    Err(PersistenceError::UnknownError(
+        "only loading a stream goes through cqrs-es".into(),
+    ))
 }
 
 impl<B, C> PersistedEventRepository for LogRepository<B, C>
@@ -126,7 +135,10 @@ where
     B: Aggregate,
     C: Codec<B>,
 {
-    async fn get_events<A: Aggregate>(&self, aggregate_id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
+    async fn get_events<A: Aggregate>(
+        &self,
+        aggregate_id: &str,
+    ) -> Result<Vec<SerializedEvent>, PersistenceError> {
         self.get_last_events::<A>(aggregate_id, 0).await
     }
 
@@ -135,11 +147,13 @@ where
         _aggregate_id: &str,
         last_sequence: usize,
     ) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.read_all(Version(last_sequence as u64)).await.map_err(|fault| {
-            let error = PersistenceError::UnknownError(fault.to_string().into());
-            self.seen.lock().fault = Some(fault);
-            error
-        })
+        self.read_all(Version(last_sequence as u64))
+            .await
+            .map_err(|fault| {
+                let error = PersistenceError::UnknownError(fault.to_string().into());
+                self.seen.lock().fault = Some(fault);
+                error
+            })
     }
 
     async fn get_snapshot<A: Aggregate>(
@@ -157,7 +171,10 @@ where
         unused()
     }
 
-    async fn stream_events<A: Aggregate>(&self, _aggregate_id: &str) -> Result<ReplayStream, PersistenceError> {
+    async fn stream_events<A: Aggregate>(
+        &self,
+        _aggregate_id: &str,
+    ) -> Result<ReplayStream, PersistenceError> {
         unused()
     }
 

@@ -54,7 +54,9 @@ impl MasterKey {
     /// [`MasterKeyError`] if the file cannot be read or holds something else.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, MasterKeyError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| file_error(path, cause))?;
+        let text = fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|cause| file_error(path, cause))?;
         Self::from_hex(&text)
     }
 
@@ -83,16 +85,29 @@ impl MasterKey {
 }
 
 fn file_error(path: &Path, cause: io::Error) -> MasterKeyError {
-    MasterKeyError::File { path: path.to_owned(), cause }
+    MasterKeyError::File {
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 /// Writes a new key beside its place and links it there: it is there as a whole, and the first one stays.
 fn create(dir: &Path, path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let draft = dir.join(format!("{FILE}.{}", uuid::Uuid::from_bytes(super::sealing::random())));
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)?;
+    let draft = dir.join(format!(
+        "{FILE}.{}",
+        uuid::Uuid::from_bytes(super::sealing::random())
+    ));
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&draft)?;
     let text = Zeroizing::new(hex::encode(MasterKey::random().bytes()));
-    let made = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| link_once(&draft, path));
+    let made = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| link_once(&draft, path));
     fs::remove_file(&draft)?;
     made.and_then(|()| fs::File::open(dir)?.sync_all())
 }
@@ -119,13 +134,20 @@ mod tests {
         assert_eq!(first.bytes(), second.bytes());
         let file = fs::metadata(dir.path().join(FILE)).expect("the file");
         assert_eq!(file.permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).expect("the folder").count(), 1, "no draft is left");
+        assert_eq!(
+            fs::read_dir(dir.path()).expect("the folder").count(),
+            1,
+            "no draft is left"
+        );
     }
 
     #[test]
     fn what_is_not_a_key_is_refused_and_never_shown() {
         for text in ["", "ab", &"g".repeat(64), &"a".repeat(63)] {
-            assert!(matches!(MasterKey::from_hex(text), Err(MasterKeyError::Malformed)));
+            assert!(matches!(
+                MasterKey::from_hex(text),
+                Err(MasterKeyError::Malformed)
+            ));
         }
         let key = MasterKey::from_hex(&format!(" {}\n", "ab".repeat(32))).expect("a key");
         assert_eq!(key.bytes(), &[0xab; 32]);

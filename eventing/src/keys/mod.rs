@@ -16,9 +16,9 @@ mod master;
 mod sealing;
 mod store;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -115,7 +115,9 @@ impl Keys {
             opened: Instant::now(),
             checked_ms: AtomicU64::new(0),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Makes a key for a person. Making it again changes nothing. It is durable when this answers.
@@ -148,7 +150,12 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeyError::Destroyed`] or [`KeyError::Missing`] if there is no key; otherwise the store's faults.
-    pub async fn seal(&self, subject: SubjectId, context: &[u8], plaintext: &[u8]) -> Result<SealedPayload, KeyError> {
+    pub async fn seal(
+        &self,
+        subject: SubjectId,
+        context: &[u8],
+        plaintext: &[u8],
+    ) -> Result<SealedPayload, KeyError> {
         Ok(self.key(subject).await?.seal(context, plaintext))
     }
 
@@ -173,7 +180,8 @@ impl Keys {
         match sealed_part(event)? {
             Part::Open(payload) => Ok(Payload::Open(payload)),
             Part::Sealed(subject, sealed) => {
-                self.open_sealed(subject, event.seal_context().as_bytes(), sealed).await
+                self.open_sealed(subject, event.seal_context().as_bytes(), sealed)
+                    .await
             }
         }
     }
@@ -185,9 +193,11 @@ impl Keys {
     pub fn open_event_blocking(&self, event: &RecordedEvent) -> Result<Payload, KeyError> {
         match sealed_part(event)? {
             Part::Open(payload) => Ok(Payload::Open(payload)),
-            Part::Sealed(subject, sealed) => {
-                open_with(self.inner.key_blocking(subject), event.seal_context().as_bytes(), sealed)
-            }
+            Part::Sealed(subject, sealed) => open_with(
+                self.inner.key_blocking(subject),
+                event.seal_context().as_bytes(),
+                sealed,
+            ),
         }
     }
 
@@ -218,7 +228,8 @@ impl Keys {
     /// `domain` keeps one use apart from another.
     #[must_use]
     pub fn hmac(&self, domain: &str, data: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.inner.pepper[..]).expect("any length of key will do");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.inner.pepper[..]).expect("any length of key will do");
         mac.update(&(domain.len() as u64).to_be_bytes());
         mac.update(domain.as_bytes());
         mac.update(data);

@@ -27,23 +27,41 @@ impl DataKey {
         let hash = Sha256::digest(&key[..]);
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&hash[..16]);
-        Self { cipher: XChaCha20Poly1305::new((&**key).into()), fingerprint }
+        Self {
+            cipher: XChaCha20Poly1305::new((&**key).into()),
+            fingerprint,
+        }
     }
 
     pub(super) fn seal(&self, context: &[u8], plaintext: &[u8]) -> SealedPayload {
         let nonce: [u8; 24] = random();
-        let message = Message { msg: plaintext, aad: context };
-        let data = self.cipher.encrypt(&XNonce::from(nonce), message).expect("a payload is far below 256 GiB");
-        SealedPayload { key: self.fingerprint, nonce, data: data.into() }
+        let message = Message {
+            msg: plaintext,
+            aad: context,
+        };
+        let data = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), message)
+            .expect("a payload is far below 256 GiB");
+        SealedPayload {
+            key: self.fingerprint,
+            nonce,
+            data: data.into(),
+        }
     }
 
     pub(super) fn open(&self, context: &[u8], sealed: &SealedPayload) -> Result<Bytes, KeyError> {
         if sealed.key != self.fingerprint {
             return Err(KeyError::Damaged("sealed under another key"));
         }
-        let message = Message { msg: &sealed.data, aad: context };
+        let message = Message {
+            msg: &sealed.data,
+            aad: context,
+        };
         let opened = self.cipher.decrypt(&XNonce::from(sealed.nonce), message);
-        opened.map(Bytes::from).map_err(|_| KeyError::Damaged("it was changed, or does not belong here"))
+        opened
+            .map(Bytes::from)
+            .map_err(|_| KeyError::Damaged("it was changed, or does not belong here"))
     }
 }
 
@@ -70,8 +88,14 @@ mod tests {
         for at in 0..sealed.data.len() {
             let mut data = sealed.data.to_vec();
             data[at] ^= 1;
-            let changed = SealedPayload { data: data.into(), ..sealed.clone() };
-            assert!(matches!(key.open(b"", &changed), Err(KeyError::Damaged(_))), "byte {at}");
+            let changed = SealedPayload {
+                data: data.into(),
+                ..sealed.clone()
+            };
+            assert!(
+                matches!(key.open(b"", &changed), Err(KeyError::Damaged(_))),
+                "byte {at}"
+            );
         }
     }
 

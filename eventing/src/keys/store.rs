@@ -49,11 +49,20 @@ impl KeyStore {
     /// Opens the file, and reads or makes the pepper: that it opens tells that the master key is the right one.
     pub(super) fn open(dir: &Path, master: &MasterKey) -> Result<(Self, Zeroizing<[u8; 32]>), KeyError> {
         let path = prepare(dir, FILE).map_err(KeyError::Open)?;
-        let shape = Shape { application: APPLICATION, version: SHAPE, tables: TABLES };
+        let shape = Shape {
+            application: APPLICATION,
+            version: SHAPE,
+            tables: TABLES,
+        };
         let connection = open_shaped(&path, shape).map_err(KeyError::Open)?;
         connection.pragma_update(None, "secure_delete", true)?;
         let master = XChaCha20Poly1305::new(master.bytes().into());
-        let mut store = Self { connection, master, data_version: 0, last_destroyed: 0 };
+        let mut store = Self {
+            connection,
+            master,
+            data_version: 0,
+            last_destroyed: 0,
+        };
         let pepper = store.pepper()?;
         store.newly_destroyed()?;
         Ok((store, pepper))
@@ -61,14 +70,20 @@ impl KeyStore {
 
     fn pepper(&mut self) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         let fresh = self.wrap(PEPPER_CONTEXT, &Zeroizing::new(random()));
-        self.connection.execute("INSERT OR IGNORE INTO deployment VALUES (1, ?1)", [fresh])?;
-        let wrapped: Vec<u8> = self.connection.query_row("SELECT pepper FROM deployment", [], |row| row.get(0))?;
-        self.unwrap(PEPPER_CONTEXT, &wrapped).map_err(|_| KeyError::WrongMasterKey)
+        self.connection
+            .execute("INSERT OR IGNORE INTO deployment VALUES (1, ?1)", [fresh])?;
+        let wrapped: Vec<u8> = self
+            .connection
+            .query_row("SELECT pepper FROM deployment", [], |row| row.get(0))?;
+        self.unwrap(PEPPER_CONTEXT, &wrapped)
+            .map_err(|_| KeyError::WrongMasterKey)
     }
 
     pub(super) fn create(&mut self, subject: SubjectId) -> Result<DataKey, KeyError> {
         let wrapped = self.wrap(subject.0.as_bytes(), &Zeroizing::new(random()));
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         if is_destroyed(&transaction, subject)? {
             return Err(KeyError::Destroyed(subject));
         }
@@ -95,26 +110,36 @@ impl KeyStore {
     /// Deletes the key, remembers that it was, and empties the WAL, so that the wrapped key is in no file of ours.
     pub(super) fn destroy(&mut self, subject: SubjectId) -> Result<(), KeyError> {
         let id = &subject.0.as_bytes()[..];
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM subject_keys WHERE subject = ?1", [id])?;
         let sql = "INSERT OR IGNORE INTO destroyed (subject, destroyed_at) VALUES (?1, ?2)";
         transaction.execute(sql, (id, now_micros()))?;
         transaction.commit()?;
-        let is_busy: bool = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        let is_busy: bool = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if is_busy {
-            tracing::warn!("a destroyed key stays in the write-ahead file of keys.db until its readers are done");
+            tracing::warn!(
+                "a destroyed key stays in the write-ahead file of keys.db until its readers are done"
+            );
         }
         Ok(())
     }
 
     /// The subjects whose keys were destroyed since this was asked last, by whichever process.
     pub(super) fn newly_destroyed(&mut self) -> Result<Vec<SubjectId>, KeyError> {
-        let data_version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let data_version = self
+            .connection
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?;
         if data_version == self.data_version {
             return Ok(Vec::new());
         }
-        let mut statement =
-            self.connection.prepare_cached("SELECT no, subject FROM destroyed WHERE no > ?1 ORDER BY no")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT no, subject FROM destroyed WHERE no > ?1 ORDER BY no")?;
         let mut rows = statement.query([self.last_destroyed])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -127,16 +152,28 @@ impl KeyStore {
 
     fn wrap(&self, context: &[u8], key: &Zeroizing<[u8; 32]>) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random();
-        let message = Message { msg: &key[..], aad: context };
-        let sealed = self.master.encrypt(&XNonce::from(nonce), message).expect("32 bytes can be sealed");
+        let message = Message {
+            msg: &key[..],
+            aad: context,
+        };
+        let sealed = self
+            .master
+            .encrypt(&XNonce::from(nonce), message)
+            .expect("32 bytes can be sealed");
         [&nonce[..], &sealed].concat()
     }
 
     fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         let damaged = || KeyError::Damaged("a wrapped key does not open");
         let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
-        let message = Message { msg: sealed, aad: context };
-        let opened = self.master.decrypt(&XNonce::from(*nonce), message).map_err(|_| damaged())?;
+        let message = Message {
+            msg: sealed,
+            aad: context,
+        };
+        let opened = self
+            .master
+            .decrypt(&XNonce::from(*nonce), message)
+            .map_err(|_| damaged())?;
         let opened = Zeroizing::new(opened);
         let mut key = Zeroizing::new([0; 32]);
         if opened.len() != key.len() {

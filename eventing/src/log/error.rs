@@ -25,7 +25,9 @@ pub enum LogError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another, newer program made or changed the file.
-    #[error("{path} was written by a newer program (shape {found}; this program knows up to {known}): update the program")]
+    #[error(
+        "{path} was written by a newer program (shape {found}; this program knows up to {known}): update the program"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

@@ -21,6 +21,12 @@ impl EventFilter {
     /// Every record after `after`, at most `limit`.
     #[must_use]
     pub fn after(after: Position, limit: usize) -> Self {
-        Self { after, limit, stream: None, event_type: None, category: None }
+        Self {
+            after,
+            limit,
+            stream: None,
+            event_type: None,
+            category: None,
+        }
     }
 }

@@ -21,9 +21,9 @@ use crate::ids::{Position, StreamId, Version};
 use crate::record::{Body, RecordedEvent, line};
 
 pub use error::{LogError, OpenError};
-pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
 pub use filter::EventFilter;
 pub use sqlite::dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
+pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
 
 /// Where the log is and how it is opened.
 #[derive(Debug, Clone)]
@@ -42,7 +42,12 @@ impl LogConfig {
     /// A log in the folder `dir`, with the usual settings.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), queue_len_max: 4_096, readers_max: 4, pages_max: None }
+        Self {
+            dir: dir.into(),
+            queue_len_max: 4_096,
+            readers_max: 4,
+            pages_max: None,
+        }
     }
 }
 
@@ -73,7 +78,9 @@ impl EventLog {
     /// [`OpenError`]: the file is not ours, newer than this program, or cannot be opened. Nothing is changed.
     pub async fn open(config: LogConfig) -> Result<Self, OpenError> {
         let log = sqlite::SqliteLog::open(config).await?;
-        Ok(Self { backend: Backend::Sqlite(Arc::new(log)) })
+        Ok(Self {
+            backend: Backend::Sqlite(Arc::new(log)),
+        })
     }
 
     fn sqlite(&self) -> &sqlite::SqliteLog {
@@ -114,7 +121,9 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        self.sqlite().read(move |connection| sqlite::reader::read_after(connection, after, limit)).await
+        self.sqlite()
+            .read(move |connection| sqlite::reader::read_after(connection, after, limit))
+            .await
     }
 
     /// The next records that `filter` lets through, in order.
@@ -122,7 +131,9 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn read_filtered(&self, filter: EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
-        self.sqlite().read(move |connection| sqlite::reader::read_filtered(connection, &filter)).await
+        self.sqlite()
+            .read(move |connection| sqlite::reader::read_filtered(connection, &filter))
+            .await
     }
 
     /// The next records of one stream after version `after`, in order, at most `limit`.
@@ -136,7 +147,9 @@ impl EventLog {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let stream = stream.clone();
-        self.sqlite().read(move |connection| sqlite::reader::read_stream(connection, &stream, after, limit)).await
+        self.sqlite()
+            .read(move |connection| sqlite::reader::read_stream(connection, &stream, after, limit))
+            .await
     }
 
     /// Where a stream stands; `None` if it has no records.
@@ -145,14 +158,20 @@ impl EventLog {
     /// [`LogError`] if the log cannot be read.
     pub async fn stream_head(&self, stream: &StreamId) -> Result<Option<StreamHead>, LogError> {
         let stream = stream.clone();
-        self.sqlite().read(move |connection| sqlite::reader::stream_head(connection, &stream)).await
+        self.sqlite()
+            .read(move |connection| sqlite::reader::stream_head(connection, &stream))
+            .await
     }
 
     /// The version a stream had just before `position`.
     ///
     /// # Errors
     /// [`LogError`] if the log cannot be read.
-    pub async fn stream_version_before(&self, stream: &StreamId, position: Position) -> Result<Version, LogError> {
+    pub async fn stream_version_before(
+        &self,
+        stream: &StreamId,
+        position: Position,
+    ) -> Result<Version, LogError> {
         let stream = stream.clone();
         self.sqlite()
             .read(move |connection| sqlite::reader::stream_version_before(connection, &stream, position))
@@ -180,7 +199,9 @@ impl EventLog {
     /// [`LogError`] if the log cannot be read.
     pub async fn claim(&self, claim: &Claim) -> Result<Option<StreamId>, LogError> {
         let claim = claim.clone();
-        self.sqlite().read(move |connection| sqlite::reader::claim(connection, &claim)).await
+        self.sqlite()
+            .read(move |connection| sqlite::reader::claim(connection, &claim))
+            .await
     }
 
     /// The first answer to a wish, as it was stored (sealed, if it names a subject).
@@ -189,7 +210,9 @@ impl EventLog {
     /// [`LogError`] if the log cannot be read.
     pub async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
         let key = *key;
-        self.sqlite().read(move |connection| sqlite::reader::receipt(connection, &key)).await
+        self.sqlite()
+            .read(move |connection| sqlite::reader::receipt(connection, &key))
+            .await
     }
 
     /// Stores a large immutable thing and names it by its SHA-256. Storing the same again changes nothing.
@@ -207,7 +230,9 @@ impl EventLog {
     /// [`LogError`] if the log cannot be read or the blob is damaged.
     pub async fn blob(&self, digest: &[u8; 32]) -> Result<Option<Bytes>, LogError> {
         let digest = *digest;
-        self.sqlite().read(move |connection| sqlite::blobs::read(connection, &digest)).await
+        self.sqlite()
+            .read(move |connection| sqlite::blobs::read(connection, &digest))
+            .await
     }
 
     /// A named reader's stored position; `None` if it never stored one.
@@ -216,7 +241,9 @@ impl EventLog {
     /// [`LogError`] if the log cannot be read.
     pub async fn checkpoint(&self, name: &str) -> Result<Option<Position>, LogError> {
         let name = name.to_owned();
-        self.sqlite().read(move |connection| sqlite::checkpoints::get(connection, &name)).await
+        self.sqlite()
+            .read(move |connection| sqlite::checkpoints::get(connection, &name))
+            .await
     }
 
     /// Stores a named reader's position. It is durable when this answers.
@@ -225,7 +252,9 @@ impl EventLog {
     /// [`LogError`]; then the old one stands, or it is unknown which one does.
     pub async fn set_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
         let name = name.to_owned();
-        self.sqlite().write(move |connection| sqlite::checkpoints::set(connection, &name, position)).await
+        self.sqlite()
+            .write(move |connection| sqlite::checkpoints::set(connection, &name, position))
+            .await
     }
 }
 
@@ -241,7 +270,9 @@ fn check(append: &Append) -> Result<(), AppendError> {
             return Err(AppendError::Invalid("a sealed payload needs a subject"));
         }
         if is_sealed && append.expected == crate::ids::ExpectedVersion::Any {
-            return Err(AppendError::Invalid("a sealed payload is bound to its version, so that must be expected"));
+            return Err(AppendError::Invalid(
+                "a sealed payload is bound to its version, so that must be expected",
+            ));
         }
     }
     Ok(())

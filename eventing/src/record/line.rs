@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 use super::time::{TIME_LEN, parse_time, write_time};
 use super::{Body, Metadata, NewEvent, RecordedEvent, SealedPayload, TRACEPARENT_LEN_MAX};
-use crate::ids::{CausationId, CorrelationId, EventId, Position, SchemaVersion, StreamId, SubjectId, Version};
+use crate::ids::{
+    CausationId, CorrelationId, EventId, Position, SchemaVersion, StreamId, SubjectId, Version,
+};
 
 /// The longest event type, in bytes.
 pub(crate) const EVENT_TYPE_LEN_MAX: usize = 64;
@@ -132,7 +134,9 @@ fn write_sealed(out: &mut Vec<u8>, sealed: &SealedPayload) {
 fn write_base64(out: &mut Vec<u8>, data: &[u8]) {
     let start = out.len();
     out.resize(start + data.len().div_ceil(3) * 4, 0);
-    BASE64.encode_slice(data, &mut out[start..]).expect("the buffer fits");
+    BASE64
+        .encode_slice(data, &mut out[start..])
+        .expect("the buffer fits");
 }
 
 fn write_uuid(out: &mut Vec<u8>, id: Uuid) {
@@ -163,18 +167,25 @@ pub(crate) fn check(event: &NewEvent, metadata: &Metadata) -> Result<(), &'stati
         return Err("a traceparent is visible ASCII without quotes, at most 128 bytes");
     }
     match &event.body {
-        Body::Open(payload) if !is_object_on_one_line(payload) => Err("a payload is one JSON object on one line"),
+        Body::Open(payload) if !is_object_on_one_line(payload) => {
+            Err("a payload is one JSON object on one line")
+        }
         _ => Ok(()),
     }
 }
 
 fn is_event_type(text: &str) -> bool {
     (1..=EVENT_TYPE_LEN_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
 }
 
 fn is_traceparent(text: &str) -> bool {
-    text.len() <= TRACEPARENT_LEN_MAX && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+    text.len() <= TRACEPARENT_LEN_MAX
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
 fn is_object_on_one_line(payload: &[u8]) -> bool {
@@ -215,7 +226,11 @@ pub(super) fn parse(record: Bytes, leaf_hash: [u8; 32]) -> Result<RecordedEvent,
     let correlation_id = CorrelationId(cursor.uuid("its correlation id")?);
     cursor.expect("\"", "its correlation id")?;
     let causation_id = cursor.optional_uuid(",\"causation_id\":\"", "its cause")?;
-    let traceparent = if cursor.eat(",\"traceparent\":\"") { Some(cursor.quoted("its trace")?.to_owned()) } else { None };
+    let traceparent = if cursor.eat(",\"traceparent\":\"") {
+        Some(cursor.quoted("its trace")?.to_owned())
+    } else {
+        None
+    };
     let body = parse_body(cursor, &record)?;
     Ok(RecordedEvent {
         position,
@@ -253,12 +268,18 @@ fn parse_body(mut cursor: Cursor<'_>, record: &Bytes) -> Result<Body, InvalidRec
         return Err(InvalidRecord("its nonce"));
     }
     cursor.expect(",\"data\":\"", "its sealed data")?;
-    let data = BASE64.decode(cursor.quoted("its sealed data")?).map_err(|_| InvalidRecord("its sealed data"))?;
+    let data = BASE64
+        .decode(cursor.quoted("its sealed data")?)
+        .map_err(|_| InvalidRecord("its sealed data"))?;
     cursor.expect("}}", "its end")?;
     if cursor.at != record.len() {
         return Err(InvalidRecord("its end"));
     }
-    Ok(Body::Sealed(SealedPayload { key, nonce, data: data.into() }))
+    Ok(Body::Sealed(SealedPayload {
+        key,
+        nonce,
+        data: data.into(),
+    }))
 }
 
 /// What is left of a record.
@@ -282,7 +303,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn expect(&mut self, literal: &str, what: &'static str) -> Result<(), InvalidRecord> {
-        if self.eat(literal) { Ok(()) } else { Err(InvalidRecord(what)) }
+        if self.eat(literal) {
+            Ok(())
+        } else {
+            Err(InvalidRecord(what))
+        }
     }
 
     fn take(&mut self, len: usize, what: &'static str) -> Result<&'a str, InvalidRecord> {
@@ -329,14 +354,25 @@ mod tests {
 
     fn place(stream: &StreamId) -> Place<'_> {
         let recorded_at = DateTime::from_timestamp_micros(1_769_903_999_123_456).expect("a time");
-        Place { position: Position(7), stream, version: Version(2), recorded_at }
+        Place {
+            position: Position(7),
+            stream,
+            version: Version(2),
+            recorded_at,
+        }
     }
 
     fn bodies() -> [Body; 2] {
         let data = Bytes::from_static(b"some sealed bytes of some length");
         [
-            Body::Open(Bytes::from_static(b"{\"name\":\"a \\\"quoted\\\" name\",\"nested\":{}}")),
-            Body::Sealed(SealedPayload { key: [7; 16], nonce: [9; 24], data }),
+            Body::Open(Bytes::from_static(
+                b"{\"name\":\"a \\\"quoted\\\" name\",\"nested\":{}}",
+            )),
+            Body::Sealed(SealedPayload {
+                key: [7; 16],
+                nonce: [9; 24],
+                data,
+            }),
         ]
     }
 
@@ -352,7 +388,10 @@ mod tests {
 
     fn recorded(body: Body, metadata: &Metadata) -> RecordedEvent {
         let stream = StreamId::new("account", EventId::new().0);
-        let event = NewEvent { body, ..NewEvent::new("account.registered", SchemaVersion(1), "{}") };
+        let event = NewEvent {
+            body,
+            ..NewEvent::new("account.registered", SchemaVersion(1), "{}")
+        };
         check(&event, metadata).expect("it can be recorded");
         record(&event, metadata, place(&stream))
     }
@@ -375,10 +414,22 @@ mod tests {
         let line = String::from_utf8(event.record.to_vec()).expect("UTF-8");
         let mut at = 0;
         for field in [
-            "position", "id", "stream", "version", "type", "schema_version", "recorded_at", "subject",
-            "correlation_id", "causation_id", "traceparent", "payload",
+            "position",
+            "id",
+            "stream",
+            "version",
+            "type",
+            "schema_version",
+            "recorded_at",
+            "subject",
+            "correlation_id",
+            "causation_id",
+            "traceparent",
+            "payload",
         ] {
-            let found = line[at..].find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field} in {line}"));
+            let found = line[at..]
+                .find(&format!("\"{field}\":"))
+                .unwrap_or_else(|| panic!("{field} in {line}"));
             at += found;
         }
         let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
@@ -392,7 +443,10 @@ mod tests {
         let [metadata, _] = metadatas();
         let record = recorded(sealed, &metadata).record;
         for end in 0..record.len() {
-            assert!(RecordedEvent::from_record(record.slice(..end)).is_err(), "cut at {end}");
+            assert!(
+                RecordedEvent::from_record(record.slice(..end)).is_err(),
+                "cut at {end}"
+            );
         }
         let with_tail = Bytes::from([&record[..], b"}"].concat());
         assert!(RecordedEvent::from_record(with_tail).is_err());
@@ -410,7 +464,10 @@ mod tests {
         for event_type in ["", "X.y", "x\"y", "x y"] {
             assert!(refused(event_type, "{}"), "{event_type:?}");
         }
-        let quoted = Metadata { traceparent: Some("a\"b".to_owned()), ..Metadata::new() };
+        let quoted = Metadata {
+            traceparent: Some("a\"b".to_owned()),
+            ..Metadata::new()
+        };
         assert!(check(&NewEvent::new("x.y", SchemaVersion(1), "{}"), &quoted).is_err());
         assert!(!refused("x.y", "{}"));
     }

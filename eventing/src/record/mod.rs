@@ -13,7 +13,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::ids::{CausationId, CorrelationId, EventId, Position, SchemaVersion, StreamId, SubjectId, Version};
+use crate::ids::{
+    CausationId, CorrelationId, EventId, Position, SchemaVersion, StreamId, SubjectId, Version,
+};
 
 pub use line::InvalidRecord;
 pub(crate) use time::now_micros;
@@ -42,7 +44,12 @@ impl Metadata {
     /// A further link of the chain `correlation_id`.
     #[must_use]
     pub fn correlated(correlation_id: CorrelationId) -> Self {
-        Self { correlation_id, causation_id: None, traceparent: None, subject: None }
+        Self {
+            correlation_id,
+            causation_id: None,
+            traceparent: None,
+            subject: None,
+        }
     }
 
     /// What an effect of `event` carries: the same chain and trace, and the event as the direct cause.
@@ -110,7 +117,12 @@ impl NewEvent {
         schema_version: SchemaVersion,
         payload: impl Into<Bytes>,
     ) -> Self {
-        Self { id: EventId::new(), event_type: event_type.into(), schema_version, body: Body::Open(payload.into()) }
+        Self {
+            id: EventId::new(),
+            event_type: event_type.into(),
+            schema_version,
+            body: Body::Open(payload.into()),
+        }
     }
 }
 

@@ -16,9 +16,13 @@ pub(crate) fn now_micros() -> i64 {
 /// Writes a time. Years beyond 9999 do not occur.
 pub(super) fn write_time(out: &mut Vec<u8>, at: DateTime<Utc>) {
     write_digits(out, at.year().unsigned_abs(), 4);
-    for (mark, number) in
-        [(b'-', at.month()), (b'-', at.day()), (b'T', at.hour()), (b':', at.minute()), (b':', at.second())]
-    {
+    for (mark, number) in [
+        (b'-', at.month()),
+        (b'-', at.day()),
+        (b'T', at.hour()),
+        (b':', at.minute()),
+        (b':', at.second()),
+    ] {
         out.push(mark);
         write_digits(out, number, 2);
     }
@@ -39,7 +43,15 @@ fn write_digits(out: &mut Vec<u8>, mut number: u32, width: usize) {
 /// Reads a time, in exactly the form it is written in.
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let bytes = text.as_bytes();
-    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (26, b'Z')];
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'.'),
+        (26, b'Z'),
+    ];
     if bytes.len() != TIME_LEN || marks.iter().any(|(at, mark)| bytes[*at] != *mark) {
         return None;
     }
@@ -51,7 +63,9 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 
 fn read_digits(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+        digit
+            .is_ascii_digit()
+            .then(|| number * 10 + u32::from(digit - b'0'))
     })
 }
 
@@ -73,7 +87,12 @@ mod tests {
 
     #[test]
     fn a_time_in_another_form_is_refused() {
-        for text in ["", "2026-01-31T23:59:59.123Z", "2026-13-31T23:59:59.123456Z", "2026-01-31 23:59:59.123456Z"] {
+        for text in [
+            "",
+            "2026-01-31T23:59:59.123Z",
+            "2026-13-31T23:59:59.123456Z",
+            "2026-01-31 23:59:59.123456Z",
+        ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
     }

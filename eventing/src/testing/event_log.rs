@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 
 use super::TempDir;
 use crate::{
-    Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState, EventFilter,
-    EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, NewReceipt, Position, ReceiptKey, RecordedEvent,
-    SchemaVersion, StreamId, SubjectId, Version,
+    Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState,
+    EventFilter, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, NewReceipt, Position,
+    ReceiptKey, RecordedEvent, SchemaVersion, StreamId, SubjectId, Version,
 };
 
 /// Longer than any wait for something that is bound to happen.
@@ -73,13 +73,17 @@ impl LogUnderTest {
     /// A log in SQLite, in a folder of its own.
     pub async fn sqlite() -> Self {
         let dir = TempDir::new();
-        let log = EventLog::open(LogConfig::new(dir.path())).await.expect("a new log opens");
+        let log = EventLog::open(LogConfig::new(dir.path()))
+            .await
+            .expect("a new log opens");
         Self { log, dir }
     }
 
     /// Opens the same log again, as another process would.
     pub async fn open_again(&self) -> EventLog {
-        EventLog::open(LogConfig::new(self.dir.path())).await.expect("the log opens again")
+        EventLog::open(LogConfig::new(self.dir.path()))
+            .await
+            .expect("the log opens again")
     }
 }
 
@@ -108,11 +112,15 @@ pub fn an_append(stream: &StreamId, expected: ExpectedVersion, count: usize) -> 
 }
 
 async fn append(log: &EventLog, stream: &StreamId, count: usize) -> Appended {
-    log.append(an_append(stream, ExpectedVersion::Any, count)).await.expect("an append")
+    log.append(an_append(stream, ExpectedVersion::Any, count))
+        .await
+        .expect("an append")
 }
 
 async fn everything(log: &EventLog) -> Vec<RecordedEvent> {
-    log.read_after(Position::START, usize::MAX).await.expect("the log reads")
+    log.read_after(Position::START, usize::MAX)
+        .await
+        .expect("the log reads")
 }
 
 #[track_caller]
@@ -129,13 +137,25 @@ pub async fn what_was_answered_is_what_reads_back(test: LogUnderTest) {
     draft.metadata.subject = Some(SubjectId(EventId::new().0));
     let appended = test.log.append(draft.clone()).await.expect("an append");
     assert_eq!((appended.position, appended.version), (Position(3), Version(3)));
-    let read = test.log.read_stream(&stream, Version::NONE, 10).await.expect("the stream");
+    let read = test
+        .log
+        .read_stream(&stream, Version::NONE, 10)
+        .await
+        .expect("the stream");
     assert_eq!(read, appended.events);
     assert_eq!(read, everything(&test.log).await);
     for (event, new) in read.iter().zip(&draft.events) {
-        assert_eq!((event.id, &event.body, event.subject), (new.id, &new.body, draft.metadata.subject));
+        assert_eq!(
+            (event.id, &event.body, event.subject),
+            (new.id, &new.body, draft.metadata.subject)
+        );
     }
-    let head = test.log.stream_head(&stream).await.expect("the head").expect("a stream");
+    let head = test
+        .log
+        .stream_head(&stream)
+        .await
+        .expect("the head")
+        .expect("a stream");
     assert_eq!((head.version, head.position), (Version(3), Position(3)));
     assert_eq!(test.log.stream_head(&new_stream()).await.expect("no head"), None);
 }
@@ -155,7 +175,10 @@ pub async fn positions_are_gapless_whoever_appends(test: LogUnderTest) {
     tasks.join_all().await;
     let events = everything(&test.log).await;
     assert_gapless(&events);
-    assert_eq!(test.log.head().await.expect("a head"), Position(events.len() as u64));
+    assert_eq!(
+        test.log.head().await.expect("a head"),
+        Position(events.len() as u64)
+    );
 }
 
 /// See the name.
@@ -165,7 +188,11 @@ pub async fn a_later_append_never_has_an_earlier_time(test: LogUnderTest) {
         append(&test.log, &stream, 2).await;
     }
     let events = everything(&test.log).await;
-    assert!(events.windows(2).all(|pair| pair[0].recorded_at <= pair[1].recorded_at));
+    assert!(
+        events
+            .windows(2)
+            .all(|pair| pair[0].recorded_at <= pair[1].recorded_at)
+    );
 }
 
 async fn append_all_at_once(log: &EventLog, drafts: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
@@ -180,20 +207,31 @@ async fn append_all_at_once(log: &EventLog, drafts: Vec<Append>) -> Vec<Result<A
 /// See the name.
 pub async fn one_of_many_first_appends_wins(test: LogUnderTest) {
     let stream = new_stream();
-    let drafts = (0..40).map(|_| an_append(&stream, ExpectedVersion::NoStream, 2)).collect();
+    let drafts = (0..40)
+        .map(|_| an_append(&stream, ExpectedVersion::NoStream, 2))
+        .collect();
     let answers = append_all_at_once(&test.log, drafts).await;
     let won = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(won, 1);
-    assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(AppendError::VersionConflict { .. }))));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Ok(_) | Err(AppendError::VersionConflict { .. })))
+    );
     assert_eq!(everything(&test.log).await.len(), 2);
 }
 
 /// See the name.
 pub async fn every_append_of_a_batch_sees_the_ones_before(test: LogUnderTest) {
     let stream = new_stream();
-    let drafts = (0..40).map(|_| an_append(&stream, ExpectedVersion::Any, 1)).collect();
+    let drafts = (0..40)
+        .map(|_| an_append(&stream, ExpectedVersion::Any, 1))
+        .collect();
     let answers = append_all_at_once(&test.log, drafts).await;
-    let versions: HashSet<Version> = answers.into_iter().map(|answer| answer.expect("any version").version).collect();
+    let versions: HashSet<Version> = answers
+        .into_iter()
+        .map(|answer| answer.expect("any version").version)
+        .collect();
     assert_eq!(versions, (1..=40).map(Version).collect());
 }
 
@@ -201,14 +239,21 @@ pub async fn every_append_of_a_batch_sees_the_ones_before(test: LogUnderTest) {
 pub async fn a_conflict_tells_where_the_stream_stands_and_writes_nothing(test: LogUnderTest) {
     let stream = new_stream();
     append(&test.log, &stream, 2).await;
-    for expected in [ExpectedVersion::NoStream, ExpectedVersion::Exactly(Version(1)), ExpectedVersion::Exactly(Version(3))] {
+    for expected in [
+        ExpectedVersion::NoStream,
+        ExpectedVersion::Exactly(Version(1)),
+        ExpectedVersion::Exactly(Version(3)),
+    ] {
         match test.log.append(an_append(&stream, expected, 1)).await {
             Err(AppendError::VersionConflict { actual, .. }) => assert_eq!(actual, Version(2)),
             other => panic!("{expected}: {other:?}"),
         }
     }
     assert_eq!(everything(&test.log).await.len(), 2);
-    let appended = test.log.append(an_append(&stream, ExpectedVersion::Exactly(Version(2)), 1)).await;
+    let appended = test
+        .log
+        .append(an_append(&stream, ExpectedVersion::Exactly(Version(2)), 1))
+        .await;
     assert_eq!(appended.expect("the right version").version, Version(3));
 }
 
@@ -221,7 +266,12 @@ pub async fn the_same_events_again_are_written_once(test: LogUnderTest) {
         append(&test.log, &stream, 1).await;
         let second = test.log.append(draft).await.expect("the same again");
         assert_eq!((first.events, first.version), (second.events, second.version));
-        let head = test.log.stream_head(&stream).await.expect("the head").expect("a stream");
+        let head = test
+            .log
+            .stream_head(&stream)
+            .await
+            .expect("the head")
+            .expect("a stream");
         assert_eq!(head.version, Version(4));
     }
 }
@@ -229,11 +279,16 @@ pub async fn the_same_events_again_are_written_once(test: LogUnderTest) {
 /// See the name.
 pub async fn an_id_that_is_in_use_fails_its_own_append_only(test: LogUnderTest) {
     let used = append(&test.log, &new_stream(), 1).await.events[0].id;
-    let mut drafts: Vec<Append> = (0..20).map(|_| an_append(&new_stream(), ExpectedVersion::NoStream, 2)).collect();
+    let mut drafts: Vec<Append> = (0..20)
+        .map(|_| an_append(&new_stream(), ExpectedVersion::NoStream, 2))
+        .collect();
     drafts[7].events[1].id = used;
     drafts[11].events[1].id = drafts[11].events[0].id;
     let answers = append_all_at_once(&test.log, drafts).await;
-    let refused = answers.iter().filter(|answer| matches!(answer, Err(AppendError::Invalid(_)))).count();
+    let refused = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(AppendError::Invalid(_))))
+        .count();
     let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!((refused, accepted), (2, 18));
     let events = everything(&test.log).await;
@@ -249,7 +304,10 @@ pub async fn what_can_never_be_stored_is_refused(test: LogUnderTest) {
     drafts[1].events[0] = NewEvent::new("Test happened", SchemaVersion(1), "{}");
     drafts[2].metadata.traceparent = Some("a \"quoted\" trace".to_owned());
     for draft in drafts {
-        assert!(matches!(test.log.append(draft).await, Err(AppendError::Invalid(_))));
+        assert!(matches!(
+            test.log.append(draft).await,
+            Err(AppendError::Invalid(_))
+        ));
     }
     assert_eq!(test.log.head().await.expect("a head"), Position::START);
 }
@@ -258,7 +316,11 @@ fn a_claim(name: u8) -> Claim {
     Claim::new("name", [name; 32])
 }
 
-async fn change_claim(log: &EventLog, stream: &StreamId, change: ClaimChange) -> Result<Appended, AppendError> {
+async fn change_claim(
+    log: &EventLog,
+    stream: &StreamId,
+    change: ClaimChange,
+) -> Result<Appended, AppendError> {
     let mut draft = an_append(stream, ExpectedVersion::Any, 1);
     draft.claims = vec![change];
     log.append(draft).await
@@ -268,32 +330,58 @@ async fn change_claim(log: &EventLog, stream: &StreamId, change: ClaimChange) ->
 pub async fn a_claim_has_one_holder_until_it_is_released(test: LogUnderTest) {
     let (first, second, claim) = (new_stream(), new_stream(), a_claim(1));
     assert_eq!(test.log.claim(&claim).await.expect("a look-up"), None);
-    change_claim(&test.log, &first, ClaimChange::Take(claim.clone())).await.expect("it is free");
-    change_claim(&test.log, &first, ClaimChange::Take(claim.clone())).await.expect("it is held already");
+    change_claim(&test.log, &first, ClaimChange::Take(claim.clone()))
+        .await
+        .expect("it is free");
+    change_claim(&test.log, &first, ClaimChange::Take(claim.clone()))
+        .await
+        .expect("it is held already");
     let refused = change_claim(&test.log, &second, ClaimChange::Take(claim.clone())).await;
     assert!(matches!(refused, Err(AppendError::ClaimTaken { kind }) if kind == "name"));
-    change_claim(&test.log, &second, ClaimChange::Release(claim.clone())).await.expect("releasing nothing is fine");
-    assert_eq!(test.log.claim(&claim).await.expect("a look-up"), Some(first.clone()));
-    change_claim(&test.log, &first, ClaimChange::Release(claim.clone())).await.expect("it is held");
-    change_claim(&test.log, &second, ClaimChange::Take(claim.clone())).await.expect("it is free again");
+    change_claim(&test.log, &second, ClaimChange::Release(claim.clone()))
+        .await
+        .expect("releasing nothing is fine");
+    assert_eq!(
+        test.log.claim(&claim).await.expect("a look-up"),
+        Some(first.clone())
+    );
+    change_claim(&test.log, &first, ClaimChange::Release(claim.clone()))
+        .await
+        .expect("it is held");
+    change_claim(&test.log, &second, ClaimChange::Take(claim.clone()))
+        .await
+        .expect("it is free again");
     assert_eq!(test.log.claim(&claim).await.expect("a look-up"), Some(second));
 }
 
 fn a_receipt(key: u8, answer: &'static str) -> NewReceipt {
     let (key, fingerprint) = (ReceiptKey([key; 32]), [9; 32]);
-    NewReceipt { key, fingerprint, answer: Bytes::from_static(answer.as_bytes()), subject: None }
+    NewReceipt {
+        key,
+        fingerprint,
+        answer: Bytes::from_static(answer.as_bytes()),
+        subject: None,
+    }
 }
 
 /// See the name.
 pub async fn a_taken_claim_leaves_nothing_of_its_append(test: LogUnderTest) {
     let (holder, other) = (new_stream(), new_stream());
-    change_claim(&test.log, &holder, ClaimChange::Take(a_claim(1))).await.expect("it is free");
+    change_claim(&test.log, &holder, ClaimChange::Take(a_claim(1)))
+        .await
+        .expect("it is free");
     let mut draft = an_append(&other, ExpectedVersion::NoStream, 1);
     draft.claims = vec![ClaimChange::Take(a_claim(2)), ClaimChange::Take(a_claim(1))];
     draft.receipt = Some(a_receipt(1, "never"));
-    assert!(matches!(test.log.append(draft).await, Err(AppendError::ClaimTaken { .. })));
+    assert!(matches!(
+        test.log.append(draft).await,
+        Err(AppendError::ClaimTaken { .. })
+    ));
     assert_eq!(test.log.claim(&a_claim(2)).await.expect("a look-up"), None);
-    assert_eq!(test.log.receipt(&ReceiptKey([1; 32])).await.expect("a look-up"), None);
+    assert_eq!(
+        test.log.receipt(&ReceiptKey([1; 32])).await.expect("a look-up"),
+        None
+    );
     assert_eq!(test.log.stream_head(&other).await.expect("no head"), None);
 }
 
@@ -306,8 +394,16 @@ pub async fn a_receipt_keeps_the_first_answer(test: LogUnderTest) {
         draft
     });
     let answers = append_all_at_once(&test.log, drafts.collect()).await;
-    let stored = test.log.receipt(&ReceiptKey([1; 32])).await.expect("a look-up").expect("a receipt");
-    assert_eq!((stored.answer.as_deref(), stored.position), (Some(&b"the answer"[..]), Position(1)));
+    let stored = test
+        .log
+        .receipt(&ReceiptKey([1; 32]))
+        .await
+        .expect("a look-up")
+        .expect("a receipt");
+    assert_eq!(
+        (stored.answer.as_deref(), stored.position),
+        (Some(&b"the answer"[..]), Position(1))
+    );
     for answer in answers {
         match answer {
             Ok(appended) => assert_eq!(appended.position, stored.position),
@@ -326,8 +422,16 @@ pub async fn an_append_without_events_stores_its_receipt(test: LogUnderTest) {
     let mut draft = an_append(&stream, ExpectedVersion::Exactly(Version(2)), 0);
     draft.receipt = Some(a_receipt(1, "nothing to do"));
     let appended = test.log.append(draft).await.expect("an append");
-    assert_eq!((appended.position, appended.version, appended.events.len()), (Position(2), Version(2), 0));
-    let stored = test.log.receipt(&ReceiptKey([1; 32])).await.expect("a look-up").expect("a receipt");
+    assert_eq!(
+        (appended.position, appended.version, appended.events.len()),
+        (Position(2), Version(2), 0)
+    );
+    let stored = test
+        .log
+        .receipt(&ReceiptKey([1; 32]))
+        .await
+        .expect("a look-up")
+        .expect("a receipt");
     assert_eq!(stored.position, Position(2));
 }
 
@@ -348,8 +452,16 @@ pub async fn a_stream_reads_in_pages(test: LogUnderTest) {
 
 /// See the name.
 pub async fn every_filter_lets_through_what_fits(test: LogUnderTest) {
-    let (cat, dog) = (StreamId::new("cat", EventId::new().0), StreamId::new("cats", EventId::new().0));
-    for (stream, event_type) in [(&cat, "cat.fed"), (&dog, "cats.fed"), (&cat, "cat.slept"), (&cat, "cat.fed")] {
+    let (cat, dog) = (
+        StreamId::new("cat", EventId::new().0),
+        StreamId::new("cats", EventId::new().0),
+    );
+    for (stream, event_type) in [
+        (&cat, "cat.fed"),
+        (&dog, "cats.fed"),
+        (&cat, "cat.slept"),
+        (&cat, "cat.fed"),
+    ] {
         let event = NewEvent::new(event_type, SchemaVersion(1), "{}");
         let draft = Append::new(stream.clone(), ExpectedVersion::Any, vec![event], Metadata::new());
         test.log.append(draft).await.expect("an append");
@@ -357,14 +469,64 @@ pub async fn every_filter_lets_through_what_fits(test: LogUnderTest) {
     let all = EventFilter::after(Position::START, 10);
     let cases = [
         (all.clone(), vec![1, 2, 3, 4]),
-        (EventFilter { limit: 2, ..all.clone() }, vec![1, 2]),
-        (EventFilter { after: Position(2), ..all.clone() }, vec![3, 4]),
-        (EventFilter { stream: Some(dog), ..all.clone() }, vec![2]),
-        (EventFilter { event_type: Some("cat.fed".to_owned()), ..all.clone() }, vec![1, 4]),
-        (EventFilter { event_type: Some("cat.".to_owned()), ..all.clone() }, vec![1, 3, 4]),
-        (EventFilter { event_type: Some("cow.".to_owned()), ..all.clone() }, vec![]),
-        (EventFilter { category: Some("cat".to_owned()), ..all.clone() }, vec![1, 3, 4]),
-        (EventFilter { category: Some("cat".to_owned()), event_type: Some("cat.fed".to_owned()), after: Position(1), ..all }, vec![4]),
+        (
+            EventFilter {
+                limit: 2,
+                ..all.clone()
+            },
+            vec![1, 2],
+        ),
+        (
+            EventFilter {
+                after: Position(2),
+                ..all.clone()
+            },
+            vec![3, 4],
+        ),
+        (
+            EventFilter {
+                stream: Some(dog),
+                ..all.clone()
+            },
+            vec![2],
+        ),
+        (
+            EventFilter {
+                event_type: Some("cat.fed".to_owned()),
+                ..all.clone()
+            },
+            vec![1, 4],
+        ),
+        (
+            EventFilter {
+                event_type: Some("cat.".to_owned()),
+                ..all.clone()
+            },
+            vec![1, 3, 4],
+        ),
+        (
+            EventFilter {
+                event_type: Some("cow.".to_owned()),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            EventFilter {
+                category: Some("cat".to_owned()),
+                ..all.clone()
+            },
+            vec![1, 3, 4],
+        ),
+        (
+            EventFilter {
+                category: Some("cat".to_owned()),
+                event_type: Some("cat.fed".to_owned()),
+                after: Position(1),
+                ..all
+            },
+            vec![4],
+        ),
     ];
     for (filter, positions) in cases {
         let found = test.log.read_filtered(filter.clone()).await.expect("a read");
@@ -380,13 +542,33 @@ pub async fn the_past_is_found_by_position(test: LogUnderTest) {
         append(&test.log, stream, 1).await;
     }
     for (position, version) in [(1, 0), (2, 1), (3, 1), (4, 2), (99, 2)] {
-        let found = test.log.stream_version_before(&first, Position(position)).await.expect("a look-up");
+        let found = test
+            .log
+            .stream_version_before(&first, Position(position))
+            .await
+            .expect("a look-up");
         assert_eq!(found, Version(version), "before {position}");
     }
-    let last = test.log.last_of_type_before("test.happened", Position(3)).await.expect("a look-up");
+    let last = test
+        .log
+        .last_of_type_before("test.happened", Position(3))
+        .await
+        .expect("a look-up");
     assert_eq!(last.map(|event| event.position), Some(Position(2)));
-    assert_eq!(test.log.last_of_type_before("test.happened", Position(1)).await.expect("a look-up"), None);
-    assert_eq!(test.log.last_of_type_before("test.never", Position(9)).await.expect("a look-up"), None);
+    assert_eq!(
+        test.log
+            .last_of_type_before("test.happened", Position(1))
+            .await
+            .expect("a look-up"),
+        None
+    );
+    assert_eq!(
+        test.log
+            .last_of_type_before("test.never", Position(9))
+            .await
+            .expect("a look-up"),
+        None
+    );
 }
 
 async fn wait_for_head(log: &EventLog, position: Position) {
@@ -430,17 +612,25 @@ pub async fn two_handles_append_to_one_order(test: LogUnderTest) {
     let events = everything(&test.log).await;
     assert_gapless(&events);
     assert_eq!(events.len(), 200);
-    let versions = events.iter().filter(|event| event.stream == shared).map(|event| event.version.0);
+    let versions = events
+        .iter()
+        .filter(|event| event.stream == shared)
+        .map(|event| event.version.0);
     assert!(versions.eq(1..=100));
 }
 
 /// See the name.
 pub async fn a_blob_reads_back_and_an_unknown_one_is_none(test: LogUnderTest) {
-    let large: Vec<u8> = (0..3_000_000_u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect();
+    let large: Vec<u8> = (0..3_000_000_u32)
+        .map(|at| (at.wrapping_mul(at) >> 7) as u8)
+        .collect();
     for bytes in [Vec::new(), b"small".to_vec(), vec![7; 1 << 20], large] {
         let digest = test.log.put_blob(bytes.clone()).await.expect("a blob");
         assert_eq!(test.log.put_blob(bytes.clone()).await.expect("the same"), digest);
-        assert_eq!(test.log.blob(&digest).await.expect("a read").as_deref(), Some(&bytes[..]));
+        assert_eq!(
+            test.log.blob(&digest).await.expect("a read").as_deref(),
+            Some(&bytes[..])
+        );
     }
     assert_eq!(test.log.blob(&[0; 32]).await.expect("a read"), None);
 }
@@ -450,13 +640,20 @@ pub async fn a_checkpoint_stays_where_it_was_put(test: LogUnderTest) {
     assert_eq!(test.log.checkpoint("relay").await.expect("a read"), None);
     for position in [Position(5), Position(9)] {
         test.log.set_checkpoint("relay", position).await.expect("a write");
-        assert_eq!(test.open_again().await.checkpoint("relay").await.expect("a read"), Some(position));
+        assert_eq!(
+            test.open_again().await.checkpoint("relay").await.expect("a read"),
+            Some(position)
+        );
     }
     assert_eq!(test.log.checkpoint("other").await.expect("a read"), None);
 }
 
 fn a_dead_letter(consumer: &str, stream: &StreamId, version: u64) -> DeadLetterRow {
-    let key = DeadLetterKey { consumer: consumer.to_owned(), stream: stream.clone(), version: Version(version) };
+    let key = DeadLetterKey {
+        consumer: consumer.to_owned(),
+        stream: stream.clone(),
+        version: Version(version),
+    };
     DeadLetterRow {
         key,
         position: Position(7),
@@ -471,16 +668,30 @@ fn a_dead_letter(consumer: &str, stream: &StreamId, version: u64) -> DeadLetterR
 /// See the name.
 pub async fn dead_letters_are_kept_listed_and_deleted(test: LogUnderTest) {
     let stream = new_stream();
-    let rows = [a_dead_letter("a", &stream, 1), a_dead_letter("a", &stream, 2), a_dead_letter("b", &stream, 1)];
+    let rows = [
+        a_dead_letter("a", &stream, 1),
+        a_dead_letter("a", &stream, 2),
+        a_dead_letter("b", &stream, 1),
+    ];
     for row in rows.iter().rev() {
         test.log.put_dead_letter(row.clone()).await.expect("a write");
     }
     assert_eq!(test.log.dead_letters(None, 10).await.expect("a list"), rows);
-    assert_eq!(test.log.dead_letters(Some("a"), 10).await.expect("a list"), rows[..2]);
+    assert_eq!(
+        test.log.dead_letters(Some("a"), 10).await.expect("a list"),
+        rows[..2]
+    );
     assert_eq!(test.log.dead_letters(None, 1).await.expect("a list"), rows[..1]);
-    let changed = DeadLetterRow { state: DeadLetterState::Skipped, attempts: 6, ..rows[0].clone() };
+    let changed = DeadLetterRow {
+        state: DeadLetterState::Skipped,
+        attempts: 6,
+        ..rows[0].clone()
+    };
     test.log.put_dead_letter(changed.clone()).await.expect("a write");
-    assert_eq!(test.log.dead_letter(&changed.key).await.expect("a read"), Some(changed.clone()));
+    assert_eq!(
+        test.log.dead_letter(&changed.key).await.expect("a read"),
+        Some(changed.clone())
+    );
     assert!(test.log.delete_dead_letter(&changed.key).await.expect("a write"));
     assert!(!test.log.delete_dead_letter(&changed.key).await.expect("a write"));
     assert_eq!(test.log.dead_letter(&changed.key).await.expect("a read"), None);

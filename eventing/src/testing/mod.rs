@@ -1,7 +1,10 @@
 //! The contracts every adapter keeps, as suites to run on each of them, and what tests need for it.
 
+pub mod bus;
 pub mod event_log;
+mod plain_sqlite;
 mod temp_dir;
 
 pub use event_log::LogUnderTest;
+pub use plain_sqlite::plain_sqlite_rows_per_second;
 pub use temp_dir::TempDir;

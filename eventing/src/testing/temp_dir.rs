@@ -15,7 +15,10 @@ impl TempDir {
     /// # Panics
     /// If it cannot be made: a test has nothing to do then.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "a default folder would be a different one every time")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default folder would be a different one every time"
+    )]
     pub fn new() -> Self {
         let path = std::env::temp_dir().join(format!("segue-{}", EventId::new()));
         fs::create_dir_all(&path).expect("a folder for a test");

@@ -62,7 +62,9 @@ impl Projection for Accounts {
     }
 
     fn apply(view: &mut View<Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
-        let Event::Account(event) = fact.event else { return Ok(()) };
+        let Event::Account(event) = fact.event else {
+            return Ok(());
+        };
         if let AccountEvent::Registered(registered) = event {
             view.head_mut().0 = Some(AccountView {
                 account: registered.account,
@@ -79,7 +81,10 @@ impl Projection for Accounts {
     }
 
     fn forget(view: &mut View<Head>) {
-        let sessions = view.head().and_then(|head| head.0.as_ref()).map(|account| account.sessions.clone());
+        let sessions = view
+            .head()
+            .and_then(|head| head.0.as_ref())
+            .map(|account| account.sessions.clone());
         for live in sessions.into_iter().flatten() {
             view.remove_lookup(session_key(&live.session));
         }

@@ -57,12 +57,18 @@ impl Projection for Library {
         let key = format!("{HISTORY}{:020}", position.0);
         match fact.event {
             Event::Catalogue(CatalogueEvent::Imported(imported)) => {
-                let current = CatalogueView { imported: imported.clone(), position };
+                let current = CatalogueView {
+                    imported: imported.clone(),
+                    position,
+                };
                 view.put_entry(key, &current)?;
                 view.head_mut().catalogue = Some(current);
             }
             Event::BaseModel(BaseModelEvent::Published(published)) => {
-                let current = ModelView { published: published.clone(), position };
+                let current = ModelView {
+                    published: published.clone(),
+                    position,
+                };
                 view.put_entry(key, &current)?;
                 view.head_mut().model = Some(current);
             }

@@ -5,4 +5,6 @@ pub mod library;
 pub mod playlists;
 pub mod taste_models;
 
-pub(crate) use self::{accounts::Accounts, library::Library, playlists::Playlists, taste_models::TasteModels};
+pub(crate) use self::{
+    accounts::Accounts, library::Library, playlists::Playlists, taste_models::TasteModels,
+};

@@ -65,7 +65,11 @@ pub(crate) struct Playlists;
 
 /// Sorts by the place of the request, then by id, so that no two playlists share a key.
 pub(crate) fn owned_key(owner: AccountId, requested: Position, playlist: PlaylistId) -> LookupKey {
-    LookupKey::new(PLAYLISTS_OF, owner.to_string(), format!("{:020}/{playlist}", requested.0))
+    LookupKey::new(
+        PLAYLISTS_OF,
+        owner.to_string(),
+        format!("{:020}/{playlist}", requested.0),
+    )
 }
 
 fn pending_key(requested: Position, playlist: PlaylistId) -> LookupKey {
@@ -82,7 +86,9 @@ impl Projection for Playlists {
     }
 
     fn apply(view: &mut View<Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
-        let Event::Playlist(event) = fact.event else { return Ok(()) };
+        let Event::Playlist(event) = fact.event else {
+            return Ok(());
+        };
         match event {
             PlaylistEvent::Requested(requested) => request(view, requested, fact.position),
             PlaylistEvent::Generated(generated) => generate(view, generated, fact.recorded_at)?,
@@ -92,7 +98,9 @@ impl Projection for Playlists {
     }
 
     fn forget(view: &mut View<Head>) {
-        let Some(playlist) = view.head().and_then(|head| head.0.as_ref()) else { return };
+        let Some(playlist) = view.head().and_then(|head| head.0.as_ref()) else {
+            return;
+        };
         let (owner, requested, id) = (playlist.owner, playlist.requested_position, playlist.playlist);
         view.remove_lookup(owned_key(owner, requested, id));
         view.remove_lookup(pending_key(requested, id));
@@ -104,8 +112,16 @@ impl Projection for Playlists {
         subject: SubjectId,
     ) -> Result<Vec<StreamId>, ViewError> {
         let owner = AccountId::new(subject.as_uuid()).to_string();
-        let rows = snapshot.lookups(generation, (PLAYLISTS_OF, &owner), None, usize::MAX, Direction::Ascending)?;
-        rows.into_iter().map(|(_, playlist)| stream_of(playlist)).collect()
+        let rows = snapshot.lookups(
+            generation,
+            (PLAYLISTS_OF, &owner),
+            None,
+            usize::MAX,
+            Direction::Ascending,
+        )?;
+        rows.into_iter()
+            .map(|(_, playlist)| stream_of(playlist))
+            .collect()
     }
 }
 
@@ -115,12 +131,20 @@ fn stream_of(playlist: &[u8]) -> Result<StreamId, ViewError> {
 
 /// Reads the value of a lookup.
 pub(crate) fn playlist_id(value: &[u8]) -> Result<PlaylistId, ViewError> {
-    let text = std::str::from_utf8(value).map_err(|error| ViewError::corrupt_because("a playlist's id", error))?;
-    text.parse().map_err(|error| ViewError::corrupt_because("a playlist's id", error))
+    let text =
+        std::str::from_utf8(value).map_err(|error| ViewError::corrupt_because("a playlist's id", error))?;
+    text.parse()
+        .map_err(|error| ViewError::corrupt_because("a playlist's id", error))
 }
 
 fn request(view: &mut View<Head>, requested: &Requested, position: Position) {
-    let Requested { playlist, owner, name, request, requested_at } = requested.clone();
+    let Requested {
+        playlist,
+        owner,
+        name,
+        request,
+        requested_at,
+    } = requested.clone();
     view.put_lookup(owned_key(owner, position, playlist), playlist.to_string());
     view.put_lookup(pending_key(position, playlist), playlist.to_string());
     view.head_mut().0 = Some(PlaylistView {
@@ -134,13 +158,25 @@ fn request(view: &mut View<Head>, requested: &Requested, position: Position) {
     });
 }
 
-fn generate(view: &mut View<Head>, generated: &Generated, generated_at: DateTime<Utc>) -> Result<(), ViewError> {
-    answer(view, PlaylistStatus::Ready { generated_at, returned: generated.returned });
+fn generate(
+    view: &mut View<Head>,
+    generated: &Generated,
+    generated_at: DateTime<Utc>,
+) -> Result<(), ViewError> {
+    answer(
+        view,
+        PlaylistStatus::Ready {
+            generated_at,
+            returned: generated.returned,
+        },
+    );
     view.put_entry(GENERATED.to_owned(), generated)
 }
 
 fn answer(view: &mut View<Head>, status: PlaylistStatus) {
-    let Some(playlist) = &mut view.head_mut().0 else { return };
+    let Some(playlist) = &mut view.head_mut().0 else {
+        return;
+    };
     playlist.status = status;
     let key = pending_key(playlist.requested_position, playlist.playlist);
     view.remove_lookup(key);

@@ -78,7 +78,9 @@ impl Projection for TasteModels {
     }
 
     fn touches(event: &Event) -> Option<String> {
-        let Event::Listener(event) = event else { return None };
+        let Event::Listener(event) = event else {
+            return None;
+        };
         Some(match event {
             ListenerEvent::TrackRated(rated) => rating_key(&rated.track),
             ListenerEvent::RatingRetracted(retracted) => rating_key(&retracted.track),
@@ -87,7 +89,9 @@ impl Projection for TasteModels {
     }
 
     fn apply(view: &mut View<TasteView>, fact: &Fact<'_>) -> Result<(), ViewError> {
-        let Event::Listener(event) = fact.event else { return Ok(()) };
+        let Event::Listener(event) = fact.event else {
+            return Ok(());
+        };
         match event {
             ListenerEvent::TrackRated(rated) => rate(view, rated),
             ListenerEvent::RatingRetracted(retracted) => {
@@ -101,7 +105,10 @@ impl Projection for TasteModels {
     }
 
     fn streams_about(_: &Snapshot, _: Generation, subject: SubjectId) -> Result<Vec<StreamId>, ViewError> {
-        Ok(vec![StreamId::new(AccountId::LISTENER_CATEGORY, subject.as_uuid())])
+        Ok(vec![StreamId::new(
+            AccountId::LISTENER_CATEGORY,
+            subject.as_uuid(),
+        )])
     }
 }
 
@@ -119,8 +126,20 @@ fn rate(view: &mut View<TasteView>, rated: &TrackRated) -> Result<(), ViewError>
     let head = view.head_mut();
     head.taste.add(&rated.described, rated.rating);
     *count(head, rated.rating) += 1;
-    let TrackRated { rating, rated_at, described, .. } = rated.clone();
-    view.put_entry(key, &RatingView { rating, rated_at, described })
+    let TrackRated {
+        rating,
+        rated_at,
+        described,
+        ..
+    } = rated.clone();
+    view.put_entry(
+        key,
+        &RatingView {
+            rating,
+            rated_at,
+            described,
+        },
+    )
 }
 
 fn take_back(view: &mut View<TasteView>, key: &str) -> Result<(), ViewError> {
@@ -143,5 +162,10 @@ fn play(view: &mut View<TasteView>, track: &TrackId, played_at: DateTime<Utc>) -
     let key = play_key(track);
     let before = view.entry::<LastPlayed>(&key)?.map(|last| last.played_at);
     view.head_mut().plays += 1;
-    view.put_entry(key, &LastPlayed { played_at: before.map_or(played_at, |before| before.max(played_at)) })
+    view.put_entry(
+        key,
+        &LastPlayed {
+            played_at: before.map_or(played_at, |before| before.max(played_at)),
+        },
+    )
 }

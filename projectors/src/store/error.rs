@@ -54,11 +54,17 @@ impl ViewError {
     }
 
     pub(crate) fn corrupt_because(what: &str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Corrupt { what: what.to_owned(), source: Some(source.into()) }
+        Self::Corrupt {
+            what: what.to_owned(),
+            source: Some(source.into()),
+        }
     }
 
     pub(crate) fn log(what: &str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Log { what: what.to_owned(), source: source.into() }
+        Self::Log {
+            what: what.to_owned(),
+            source: source.into(),
+        }
     }
 }
 
@@ -82,7 +88,10 @@ impl From<heed::Error> for ViewError {
 }
 
 fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 #[cfg(test)]
@@ -93,6 +102,9 @@ mod tests {
     fn no_space_on_the_disk_or_in_the_map_is_told_as_full() {
         let disk = heed::Error::Io(io::Error::from(io::ErrorKind::StorageFull));
         assert!(matches!(ViewError::from(disk), ViewError::Full(_)));
-        assert!(matches!(ViewError::from(heed::Error::Mdb(MdbError::MapFull)), ViewError::Full(_)));
+        assert!(matches!(
+            ViewError::from(heed::Error::Mdb(MdbError::MapFull)),
+            ViewError::Full(_)
+        ));
     }
 }

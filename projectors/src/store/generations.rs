@@ -23,18 +23,34 @@ pub(super) fn read(
     kind: &str,
     projection: &str,
 ) -> Result<Option<Built>, ViewError> {
-    let Some(bytes) = tables.meta.get(txn, &format!("{kind}/{projection}"))? else { return Ok(None) };
-    Ok(Some(Built { generation: Generation(layout::u32_at(bytes, 0)?), revision: layout::u32_at(bytes, 4)? }))
+    let Some(bytes) = tables.meta.get(txn, &format!("{kind}/{projection}"))? else {
+        return Ok(None);
+    };
+    Ok(Some(Built {
+        generation: Generation(layout::u32_at(bytes, 0)?),
+        revision: layout::u32_at(bytes, 4)?,
+    }))
 }
 
-fn put(tables: &Tables, txn: &mut RwTxn<'_>, kind: &str, projection: &str, built: Built) -> Result<(), ViewError> {
+fn put(
+    tables: &Tables,
+    txn: &mut RwTxn<'_>,
+    kind: &str,
+    projection: &str,
+    built: Built,
+) -> Result<(), ViewError> {
     let mut bytes = built.generation.0.to_be_bytes().to_vec();
     bytes.extend_from_slice(&built.revision.to_be_bytes());
     Ok(tables.meta.put(txn, &format!("{kind}/{projection}"), &bytes)?)
 }
 
 fn allocate(tables: &Tables, txn: &mut RwTxn<'_>) -> Result<Generation, ViewError> {
-    let next = tables.meta.get(txn, NEXT)?.map(|bytes| layout::u32_at(bytes, 0)).transpose()?.unwrap_or(1);
+    let next = tables
+        .meta
+        .get(txn, NEXT)?
+        .map(|bytes| layout::u32_at(bytes, 0))
+        .transpose()?
+        .unwrap_or(1);
     tables.meta.put(txn, NEXT, &(next + 1).to_be_bytes())?;
     Ok(Generation(next))
 }
@@ -47,7 +63,11 @@ pub(crate) struct RebuildLock {
 
 impl ViewStore {
     /// The live generation of `projection`, made empty when there is none or when it was folded by another revision.
-    pub(crate) fn ensure_live(&self, projection: &'static str, revision: u32) -> Result<Generation, ViewError> {
+    pub(crate) fn ensure_live(
+        &self,
+        projection: &'static str,
+        revision: u32,
+    ) -> Result<Generation, ViewError> {
         if let Some(live) = self.snapshot()?.live(projection)?
             && live.revision == revision
         {
@@ -72,7 +92,11 @@ impl ViewStore {
     /// - `RebuildRunning`: this or another process holds it.
     pub(crate) fn lock_rebuild(&self) -> Result<RebuildLock, ViewError> {
         let path = self.inner.dir.join("rebuild.lock");
-        let file = File::options().create(true).write(true).truncate(false).open(path);
+        let file = File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(path);
         let file = file.map_err(ViewError::unavailable)?;
         match file.try_lock() {
             Ok(()) => Ok(RebuildLock { _file: file }),
@@ -90,7 +114,13 @@ impl ViewStore {
     ) -> Result<Generation, ViewError> {
         let mut txn = self.inner.env.write_txn()?;
         let generation = allocate(&self.inner.tables, &mut txn)?;
-        put(&self.inner.tables, &mut txn, BUILDING, projection, Built { generation, revision })?;
+        put(
+            &self.inner.tables,
+            &mut txn,
+            BUILDING,
+            projection,
+            Built { generation, revision },
+        )?;
         txn.commit()?;
         Ok(generation)
     }
@@ -110,7 +140,10 @@ impl ViewStore {
         // Taken under the write lock: nobody can commit behind it.
         let batch = finish(&self.snapshot()?)?;
         let outcomes = self.write_in(&mut txn, &batch)?;
-        if outcomes.iter().any(|outcome| !matches!(outcome, Ok(()) | Err(Refusal::Forgotten))) {
+        if outcomes
+            .iter()
+            .any(|outcome| !matches!(outcome, Ok(()) | Err(Refusal::Forgotten)))
+        {
             return Err(layout::corrupt("a generation being built was changed by another"));
         }
         let Some(built) = read(tables, &txn, BUILDING, projection)? else {
@@ -118,12 +151,17 @@ impl ViewStore {
         };
         if let Some(live) = read(tables, &txn, LIVE, projection)? {
             let stored = tables.meta.get(&txn, &checkpoint_key(live.generation))?;
-            let stored = stored.map(|bytes| layout::u64_at(bytes, 0)).transpose()?.unwrap_or(0);
+            let stored = stored
+                .map(|bytes| layout::u64_at(bytes, 0))
+                .transpose()?
+                .unwrap_or(0);
             tables.raise_checkpoint(&mut txn, built.generation, Position(stored))?;
         }
         tables.raise_checkpoint(&mut txn, built.generation, checkpoint)?;
         put(tables, &mut txn, LIVE, projection, built)?;
-        tables.meta.delete(&mut txn, &format!("{BUILDING}/{projection}"))?;
+        tables
+            .meta
+            .delete(&mut txn, &format!("{BUILDING}/{projection}"))?;
         txn.commit()?;
         Ok(())
     }
@@ -131,7 +169,10 @@ impl ViewStore {
     /// Gives up the generation being built. The live one is not touched.
     pub(crate) fn abandon(&self, projection: &'static str, _lock: &RebuildLock) -> Result<(), ViewError> {
         let mut txn = self.inner.env.write_txn()?;
-        self.inner.tables.meta.delete(&mut txn, &format!("{BUILDING}/{projection}"))?;
+        self.inner
+            .tables
+            .meta
+            .delete(&mut txn, &format!("{BUILDING}/{projection}"))?;
         Ok(txn.commit()?)
     }
 
@@ -142,7 +183,10 @@ impl ViewStore {
         let kept = snapshot.generations()?;
         let next = snapshot.next_generation()?;
         drop(snapshot);
-        for generation in (1..next.0).map(Generation).filter(|generation| !kept.contains(generation)) {
+        for generation in (1..next.0)
+            .map(Generation)
+            .filter(|generation| !kept.contains(generation))
+        {
             for table in [tables.views, tables.entries, tables.lookups] {
                 while self.drop_some(table, generation)? {}
             }
@@ -159,14 +203,20 @@ impl ViewStore {
         let end = layout::prefix(Generation(generation.0 + 1));
         let reader = self.inner.env.read_txn()?;
         let beyond = table
-            .range(&reader, &(Bound::Included(start.as_slice()), Bound::Excluded(end.as_slice())))?
+            .range(
+                &reader,
+                &(Bound::Included(start.as_slice()), Bound::Excluded(end.as_slice())),
+            )?
             .nth(DROP_BATCH)
             .transpose()?
             .map(|(key, _)| key.to_vec());
         drop(reader);
         let mut txn = self.inner.env.write_txn()?;
         let until = beyond.as_deref().unwrap_or(&end);
-        let dropped = table.delete_range(&mut txn, &(Bound::Included(start.as_slice()), Bound::Excluded(until)))?;
+        let dropped = table.delete_range(
+            &mut txn,
+            &(Bound::Included(start.as_slice()), Bound::Excluded(until)),
+        )?;
         if dropped > 0 {
             txn.commit()?;
         }
@@ -177,7 +227,12 @@ impl ViewStore {
 impl super::Snapshot {
     pub(crate) fn next_generation(&self) -> Result<Generation, ViewError> {
         let bytes = self.tables.meta.get(&self.txn, NEXT)?;
-        Ok(Generation(bytes.map(|bytes| layout::u32_at(bytes, 0)).transpose()?.unwrap_or(1)))
+        Ok(Generation(
+            bytes
+                .map(|bytes| layout::u32_at(bytes, 0))
+                .transpose()?
+                .unwrap_or(1),
+        ))
     }
 
     fn generations(&self) -> Result<Vec<Generation>, ViewError> {

@@ -25,7 +25,11 @@ pub(super) fn entries_prefix(generation: Generation, stream: &StreamId) -> Vec<u
     key
 }
 
-pub(super) fn entry_key(generation: Generation, stream: &StreamId, entry: &str) -> Result<Vec<u8>, ViewError> {
+pub(super) fn entry_key(
+    generation: Generation,
+    stream: &StreamId,
+    entry: &str,
+) -> Result<Vec<u8>, ViewError> {
     let mut key = entries_prefix(generation, stream);
     key.extend_from_slice(entry.as_bytes());
     within_limit(key)
@@ -73,31 +77,48 @@ pub(super) fn encode_view(version: Version, position: Position, head: Option<&[u
 }
 
 pub(crate) fn decode_view(bytes: &[u8]) -> Result<StoredView<'_>, ViewError> {
-    let (header, head) = bytes.split_at_checked(VIEW_HEADER_BYTES).ok_or_else(|| corrupt("a view is cut short"))?;
+    let (header, head) = bytes
+        .split_at_checked(VIEW_HEADER_BYTES)
+        .ok_or_else(|| corrupt("a view is cut short"))?;
     let head = match header[VIEW_HEADER_BYTES - 1] {
         HELD => Some(head),
         REMOVED if head.is_empty() => None,
         _ => return Err(corrupt("a view's header is not known")),
     };
-    Ok(StoredView { version: Version(u64_at(header, 0)?), position: Position(u64_at(header, 8)?), head })
+    Ok(StoredView {
+        version: Version(u64_at(header, 0)?),
+        position: Position(u64_at(header, 8)?),
+        head,
+    })
 }
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> Result<u64, ViewError> {
     let number = bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-    number.map(u64::from_be_bytes).ok_or_else(|| corrupt("a number is cut short"))
+    number
+        .map(u64::from_be_bytes)
+        .ok_or_else(|| corrupt("a number is cut short"))
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Result<u32, ViewError> {
     let number = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-    number.map(u32::from_be_bytes).ok_or_else(|| corrupt("a number is cut short"))
+    number
+        .map(u32::from_be_bytes)
+        .ok_or_else(|| corrupt("a number is cut short"))
 }
 
 pub(super) fn corrupt(what: &str) -> ViewError {
-    ViewError::Corrupt { what: what.to_owned(), source: None }
+    ViewError::Corrupt {
+        what: what.to_owned(),
+        source: None,
+    }
 }
 
 fn within_limit(key: Vec<u8>) -> Result<Vec<u8>, ViewError> {
-    if key.len() > KEY_BYTES_MAX { Err(ViewError::KeyTooLong) } else { Ok(key) }
+    if key.len() > KEY_BYTES_MAX {
+        Err(ViewError::KeyTooLong)
+    } else {
+        Ok(key)
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +129,10 @@ mod tests {
     fn a_view_reads_back_as_it_was_written() {
         let bytes = encode_view(Version(3), Position(9), Some(b"{}"));
         let view = decode_view(&bytes).unwrap();
-        assert_eq!((view.version, view.position, view.head), (Version(3), Position(9), Some(b"{}".as_slice())));
+        assert_eq!(
+            (view.version, view.position, view.head),
+            (Version(3), Position(9), Some(b"{}".as_slice()))
+        );
     }
 
     #[test]
@@ -133,6 +157,9 @@ mod tests {
     #[test]
     fn a_key_beyond_the_stores_limit_is_refused() {
         let lookup = LookupKey::new("index", "partition", "k".repeat(KEY_BYTES_MAX));
-        assert!(matches!(lookup_key(Generation(1), &lookup), Err(ViewError::KeyTooLong)));
+        assert!(matches!(
+            lookup_key(Generation(1), &lookup),
+            Err(ViewError::KeyTooLong)
+        ));
     }
 }

@@ -8,7 +8,7 @@
 //! - A commit reaches the disk before it is answered, but for its last page: after a power failure the store may be one
 //!   commit behind, never torn. The checkpoint lies in the same commit, so the consumer does that part again.
 //!
-//! Not here: what a view means ([`crate::projection`]). Read next: [`crate::reader`].
+//! Not here: what a view means ([`crate::projections`]). Read next: [`crate::reader`].
 
 mod error;
 mod generations;
@@ -29,8 +29,8 @@ use heed::{
 };
 use tokio::sync::broadcast;
 
-pub(crate) use self::generations::RebuildLock;
 pub use self::error::ViewError;
+pub(crate) use self::generations::RebuildLock;
 pub(crate) use self::layout::decode_view;
 pub(crate) use self::snapshot::{Direction, Snapshot, Table, stream_id};
 use crate::changes::Change;
@@ -105,7 +105,11 @@ pub(crate) struct LookupKey {
 
 impl LookupKey {
     pub(crate) fn new(index: &'static str, partition: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { index, partition: partition.into(), key: key.into() }
+        Self {
+            index,
+            partition: partition.into(),
+            key: key.into(),
+        }
     }
 }
 
@@ -175,7 +179,14 @@ impl ViewStore {
         env.clear_stale_readers()?;
         let tables = Tables::open(&env)?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
-        Ok(Self { inner: Arc::new(Inner { env, tables, dir: dir.to_owned(), changes }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                env,
+                tables,
+                dir: dir.to_owned(),
+                changes,
+            }),
+        })
     }
 
     /// The folder that the store lies in.
@@ -216,7 +227,10 @@ impl ViewStore {
     }
 }
 
-#[expect(unsafe_code, reason = "a memory map is sound only while nobody but LMDB writes its file")]
+#[expect(
+    unsafe_code,
+    reason = "a memory map is sound only while nobody but LMDB writes its file"
+)]
 fn open_env(dir: &Path, map_bytes: usize, flags: EnvFlags) -> Result<Env<WithoutTls>, ViewError> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.map_size(map_bytes).max_dbs(8).max_readers(READERS_MAX);

@@ -49,16 +49,35 @@ impl Snapshot {
     }
 
     pub(crate) fn checkpoint(&self, generation: Generation) -> Result<Position, ViewError> {
-        let bytes = self.tables.meta.get(&self.txn, &generations::checkpoint_key(generation))?;
-        Ok(Position(bytes.map(|bytes| layout::u64_at(bytes, 0)).transpose()?.unwrap_or(0)))
+        let bytes = self
+            .tables
+            .meta
+            .get(&self.txn, &generations::checkpoint_key(generation))?;
+        Ok(Position(
+            bytes
+                .map(|bytes| layout::u64_at(bytes, 0))
+                .transpose()?
+                .unwrap_or(0),
+        ))
     }
 
     pub(crate) fn is_forgotten(&self, subject: &SubjectId) -> Result<bool, ViewError> {
-        Ok(self.tables.forgotten.get(&self.txn, subject.as_uuid().as_bytes())?.is_some())
+        Ok(self
+            .tables
+            .forgotten
+            .get(&self.txn, subject.as_uuid().as_bytes())?
+            .is_some())
     }
 
-    pub(crate) fn view(&self, generation: Generation, stream: &StreamId) -> Result<Option<StoredView<'_>>, ViewError> {
-        let bytes = self.tables.views.get(&self.txn, &layout::view_key(generation, stream))?;
+    pub(crate) fn view(
+        &self,
+        generation: Generation,
+        stream: &StreamId,
+    ) -> Result<Option<StoredView<'_>>, ViewError> {
+        let bytes = self
+            .tables
+            .views
+            .get(&self.txn, &layout::view_key(generation, stream))?;
         bytes.map(layout::decode_view).transpose()
     }
 
@@ -68,7 +87,10 @@ impl Snapshot {
         stream: &StreamId,
         entry: &str,
     ) -> Result<Option<&[u8]>, ViewError> {
-        Ok(self.tables.entries.get(&self.txn, &layout::entry_key(generation, stream, entry)?)?)
+        Ok(self
+            .tables
+            .entries
+            .get(&self.txn, &layout::entry_key(generation, stream, entry)?)?)
     }
 
     /// Up to `limit` entries whose keys begin with `prefix`, in key order, from behind `after` on.
@@ -82,13 +104,31 @@ impl Snapshot {
     ) -> Result<Vec<Row<'_>>, ViewError> {
         let skip = layout::entries_prefix(generation, stream).len();
         let all = layout::entry_key(generation, stream, prefix)?;
-        let after = after.map(|after| layout::entry_key(generation, stream, after)).transpose()?;
-        let rows = self.page(self.tables.entries, &all, after.as_deref(), limit, Direction::Ascending)?;
-        Ok(rows.into_iter().map(|(key, value)| (&key[skip..], value)).collect())
+        let after = after
+            .map(|after| layout::entry_key(generation, stream, after))
+            .transpose()?;
+        let rows = self.page(
+            self.tables.entries,
+            &all,
+            after.as_deref(),
+            limit,
+            Direction::Ascending,
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|(key, value)| (&key[skip..], value))
+            .collect())
     }
 
-    pub(crate) fn lookup(&self, generation: Generation, lookup: &LookupKey) -> Result<Option<&[u8]>, ViewError> {
-        Ok(self.tables.lookups.get(&self.txn, &layout::lookup_key(generation, lookup)?)?)
+    pub(crate) fn lookup(
+        &self,
+        generation: Generation,
+        lookup: &LookupKey,
+    ) -> Result<Option<&[u8]>, ViewError> {
+        Ok(self
+            .tables
+            .lookups
+            .get(&self.txn, &layout::lookup_key(generation, lookup)?)?)
     }
 
     /// Up to `limit` lookups of one partition, in `direction`, from behind `after` on.
@@ -101,9 +141,19 @@ impl Snapshot {
         direction: Direction,
     ) -> Result<Vec<Row<'_>>, ViewError> {
         let all = layout::partition_prefix(generation, index, partition);
-        let after = after.map(|after| layout::lookup_key(generation, &LookupKey::new(index, partition, after)));
-        let rows = self.page(self.tables.lookups, &all, after.transpose()?.as_deref(), limit, direction)?;
-        Ok(rows.into_iter().map(|(key, value)| (&key[all.len()..], value)).collect())
+        let after =
+            after.map(|after| layout::lookup_key(generation, &LookupKey::new(index, partition, after)));
+        let rows = self.page(
+            self.tables.lookups,
+            &all,
+            after.transpose()?.as_deref(),
+            limit,
+            direction,
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|(key, value)| (&key[all.len()..], value))
+            .collect())
     }
 
     /// All rows of one kind in a generation, in key order; keys come without the generation.
@@ -119,7 +169,10 @@ impl Snapshot {
         };
         let prefix = layout::prefix(generation);
         let rows = database.prefix_iter(&self.txn, &prefix)?;
-        Ok(rows.map(|row| row.map(|(key, value)| (layout::behind_prefix(key), value)).map_err(ViewError::from)))
+        Ok(rows.map(|row| {
+            row.map(|(key, value)| (layout::behind_prefix(key), value))
+                .map_err(ViewError::from)
+        }))
     }
 
     /// All views of a generation, in the order of their streams' names.
@@ -142,7 +195,10 @@ impl Snapshot {
         direction: Direction,
     ) -> Result<Vec<Row<'_>>, ViewError> {
         let end = layout::after_prefix(all);
-        let (low, high) = (Bound::Included(all), end.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
+        let (low, high) = (
+            Bound::Included(all),
+            end.as_deref().map_or(Bound::Unbounded, Bound::Excluded),
+        );
         match direction {
             Direction::Ascending => {
                 let low = after.filter(|after| *after >= all).map_or(low, Bound::Excluded);
@@ -157,7 +213,8 @@ impl Snapshot {
 }
 
 pub(crate) fn stream_id(name: &[u8]) -> Result<StreamId, ViewError> {
-    let name = std::str::from_utf8(name).map_err(|error| ViewError::corrupt_because("a stream's name", error))?;
+    let name =
+        std::str::from_utf8(name).map_err(|error| ViewError::corrupt_because("a stream's name", error))?;
     StreamId::parse(name).map_err(|error| ViewError::corrupt_because("a stream's name", error))
 }
 

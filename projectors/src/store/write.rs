@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, ops::Bound};
 use eventing::Position;
 use heed::{Database, RwTxn, types::Bytes};
 
-use super::{Batch, Generation, Refusal, Snapshot, Tables, ViewError, ViewStore, ViewWrite, generations, layout};
+use super::{
+    Batch, Generation, Refusal, Snapshot, Tables, ViewError, ViewStore, ViewWrite, generations, layout,
+};
 use crate::changes::Change;
 
 impl ViewStore {
@@ -43,7 +45,11 @@ impl ViewStore {
     }
 
     /// As [`commit`](Self::commit), in a transaction of the caller's.
-    pub(super) fn write_in(&self, txn: &mut RwTxn<'_>, batch: &Batch) -> Result<Vec<Result<(), Refusal>>, ViewError> {
+    pub(super) fn write_in(
+        &self,
+        txn: &mut RwTxn<'_>,
+        batch: &Batch,
+    ) -> Result<Vec<Result<(), Refusal>>, ViewError> {
         self.inner.tables.write(txn, batch)
     }
 }
@@ -79,7 +85,9 @@ impl Tables {
         if !known.is_known(self, txn, write.projection, write.generation)? {
             return Ok(Some(Refusal::OtherGeneration));
         }
-        let stored = self.views.get(txn, &layout::view_key(write.generation, &write.stream))?;
+        let stored = self
+            .views
+            .get(txn, &layout::view_key(write.generation, &write.stream))?;
         let stored = stored.map(layout::decode_view).transpose()?;
         if stored.map_or(0, |view| view.version.0) != write.from.0 {
             return Ok(Some(Refusal::OtherVersion));
@@ -92,15 +100,22 @@ impl Tables {
     }
 
     fn is_forgotten(&self, txn: &RwTxn<'_>, write: &ViewWrite) -> Result<bool, ViewError> {
-        let Some(subject) = &write.subject else { return Ok(false) };
+        let Some(subject) = &write.subject else {
+            return Ok(false);
+        };
         Ok(self.forgotten.get(txn, subject.as_uuid().as_bytes())?.is_some())
     }
 
     fn put_view(&self, txn: &mut RwTxn<'_>, write: &ViewWrite) -> Result<(), ViewError> {
         let value = layout::encode_view(write.to, write.position, write.head.as_deref());
-        self.views.put(txn, &layout::view_key(write.generation, &write.stream), &value)?;
+        self.views
+            .put(txn, &layout::view_key(write.generation, &write.stream), &value)?;
         if write.head.is_none() {
-            delete_prefix(self.entries, txn, &layout::entries_prefix(write.generation, &write.stream))?;
+            delete_prefix(
+                self.entries,
+                txn,
+                &layout::entries_prefix(write.generation, &write.stream),
+            )?;
         }
         for (entry, value) in &write.entries {
             let key = layout::entry_key(write.generation, &write.stream, entry)?;
@@ -120,7 +135,11 @@ impl Tables {
         position: Position,
     ) -> Result<(), ViewError> {
         let key = generations::checkpoint_key(generation);
-        let stored = self.meta.get(txn, &key)?.map(|bytes| layout::u64_at(bytes, 0)).transpose()?;
+        let stored = self
+            .meta
+            .get(txn, &key)?
+            .map(|bytes| layout::u64_at(bytes, 0))
+            .transpose()?;
         if stored.is_none_or(|stored| stored < position.0) {
             self.meta.put(txn, &key, &position.0.to_be_bytes())?;
         }
@@ -145,7 +164,10 @@ impl KnownGenerations {
         }
         let live = generations::read(tables, txn, generations::LIVE, projection)?;
         let building = generations::read(tables, txn, generations::BUILDING, projection)?;
-        let known = [live, building].into_iter().flatten().any(|built| built.generation == generation);
+        let known = [live, building]
+            .into_iter()
+            .flatten()
+            .any(|built| built.generation == generation);
         self.0.insert((projection, generation), known);
         Ok(known)
     }
@@ -172,14 +194,46 @@ fn delete_prefix(table: Database<Bytes, Bytes>, txn: &mut RwTxn<'_>, prefix: &[u
 }
 
 fn changes(batch: &Batch, outcomes: &[Result<(), Refusal>]) -> Vec<Change> {
-    let stored = batch.writes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
+    let stored = batch
+        .writes
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| outcome.is_ok());
     let views = stored.map(|(write, _)| Change::View {
         projection: write.projection,
         stream: write.stream.clone(),
         version: write.to,
         position: write.position,
     });
-    let checkpoints =
-        batch.checkpoints.iter().map(|(projection, _, position)| Change::Checkpoint { projection, position: *position });
+    let checkpoints = batch
+        .checkpoints
+        .iter()
+        .map(|(projection, _, position)| Change::Checkpoint {
+            projection,
+            position: *position,
+        });
     views.chain(checkpoints).collect()
+}
+
+#[cfg(test)]
+impl ViewStore {
+    /// Changes a row as no program of ours does; `None` deletes it. `key` comes without the generation.
+    pub(crate) fn tamper(
+        &self,
+        table: super::Table,
+        generation: Generation,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) {
+        let tables = self.inner.tables;
+        let database = match table {
+            super::Table::Views => tables.views,
+            super::Table::Entries => tables.entries,
+            super::Table::Lookups => tables.lookups,
+        };
+        let key = [layout::prefix(generation).as_slice(), key].concat();
+        let mut txn = self.inner.env.write_txn().unwrap();
+        put_or_delete(database, &mut txn, &key, value).unwrap();
+        txn.commit().unwrap();
+    }
 }

@@ -31,12 +31,18 @@ fn write(generation: Generation, number: u128, from: u64, to: u64) -> ViewWrite 
         position: Position(to * 10),
         head: Some(format!("head {to}").into_bytes()),
         entries: vec![(format!("entry {to}"), Some(b"value".to_vec()))],
-        lookups: vec![(LookupKey::new("index", "part", format!("{number:04}")), Some(b"value".to_vec()))],
+        lookups: vec![(
+            LookupKey::new("index", "part", format!("{number:04}")),
+            Some(b"value".to_vec()),
+        )],
     }
 }
 
 fn batch(writes: Vec<ViewWrite>) -> Batch {
-    Batch { writes, ..Batch::default() }
+    Batch {
+        writes,
+        ..Batch::default()
+    }
 }
 
 fn commit(store: &ViewStore, batch: &Batch) -> Vec<Result<(), Refusal>> {
@@ -45,12 +51,18 @@ fn commit(store: &ViewStore, batch: &Batch) -> Vec<Result<(), Refusal>> {
 
 fn version(store: &ViewStore, generation: Generation, number: u128) -> Option<u64> {
     let snapshot = store.snapshot().expect("the store can be read");
-    snapshot.view(generation, &stream(number)).expect("the view can be read").map(|view| view.version.0)
+    snapshot
+        .view(generation, &stream(number))
+        .expect("the view can be read")
+        .map(|view| view.version.0)
 }
 
 fn rows(store: &ViewStore, table: Table, generation: Generation) -> usize {
     let snapshot = store.snapshot().expect("the store can be read");
-    snapshot.rows(table, generation).expect("the rows can be read").count()
+    snapshot
+        .rows(table, generation)
+        .expect("the rows can be read")
+        .count()
 }
 
 /// Views, entries, lookups and the checkpoint of a batch are there together.
@@ -58,17 +70,34 @@ fn rows(store: &ViewStore, table: Table, generation: Generation) -> usize {
 pub fn a_batch_is_stored_whole(store: &ViewStore) {
     let generation = live(store);
     let checkpoints = vec![(PROJECTION, generation, Position(10))];
-    let stored = Batch { writes: vec![write(generation, 1, 0, 1)], checkpoints, ..Batch::default() };
+    let stored = Batch {
+        writes: vec![write(generation, 1, 0, 1)],
+        checkpoints,
+        ..Batch::default()
+    };
     assert_eq!(commit(store, &stored), [Ok(())]);
 
     let snapshot = store.snapshot().expect("the store can be read");
-    let view = snapshot.view(generation, &stream(1)).expect("it can be read").expect("the view is there");
-    assert_eq!((view.version, view.position, view.head), (Version(1), Position(10), Some(b"head 1".as_slice())));
-    let entry = snapshot.entry(generation, &stream(1), "entry 1").expect("it can be read");
+    let view = snapshot
+        .view(generation, &stream(1))
+        .expect("it can be read")
+        .expect("the view is there");
+    assert_eq!(
+        (view.version, view.position, view.head),
+        (Version(1), Position(10), Some(b"head 1".as_slice()))
+    );
+    let entry = snapshot
+        .entry(generation, &stream(1), "entry 1")
+        .expect("it can be read");
     assert_eq!(entry, Some(b"value".as_slice()));
-    let lookup = snapshot.lookup(generation, &LookupKey::new("index", "part", "0001")).expect("it can be read");
+    let lookup = snapshot
+        .lookup(generation, &LookupKey::new("index", "part", "0001"))
+        .expect("it can be read");
     assert_eq!(lookup, Some(b"value".as_slice()));
-    assert_eq!(snapshot.checkpoint(generation).expect("it can be read"), Position(10));
+    assert_eq!(
+        snapshot.checkpoint(generation).expect("it can be read"),
+        Position(10)
+    );
 }
 
 /// A write from a version that is not the stored one changes nothing, and the rest of its batch is stored.
@@ -76,10 +105,20 @@ pub fn a_batch_is_stored_whole(store: &ViewStore) {
 pub fn a_write_from_another_version_is_refused_alone(store: &ViewStore) {
     let generation = live(store);
     commit(store, &batch(vec![write(generation, 1, 0, 2)]));
-    let outcomes = commit(store, &batch(vec![write(generation, 1, 1, 3), write(generation, 2, 0, 1)]));
+    let outcomes = commit(
+        store,
+        &batch(vec![write(generation, 1, 1, 3), write(generation, 2, 0, 1)]),
+    );
     assert_eq!(outcomes, [Err(Refusal::OtherVersion), Ok(())]);
-    assert_eq!((version(store, generation, 1), version(store, generation, 2)), (Some(2), Some(1)));
-    assert_eq!(rows(store, Table::Entries, generation), 2, "the refused write's entry must not be there");
+    assert_eq!(
+        (version(store, generation, 1), version(store, generation, 2)),
+        (Some(2), Some(1))
+    );
+    assert_eq!(
+        rows(store, Table::Entries, generation),
+        2,
+        "the refused write's entry must not be there"
+    );
 }
 
 /// The greatest checkpoint holds, in whatever order they come.
@@ -88,28 +127,59 @@ pub fn a_checkpoint_never_goes_back(store: &ViewStore) {
     let generation = live(store);
     for position in [5, 3] {
         let checkpoints = vec![(PROJECTION, generation, Position(position))];
-        commit(store, &Batch { checkpoints, ..Batch::default() });
+        commit(
+            store,
+            &Batch {
+                checkpoints,
+                ..Batch::default()
+            },
+        );
     }
     let snapshot = store.snapshot().expect("the store can be read");
-    assert_eq!(snapshot.checkpoint(generation).expect("it can be read"), Position(5));
+    assert_eq!(
+        snapshot.checkpoint(generation).expect("it can be read"),
+        Position(5)
+    );
 }
 
 fn removal(generation: Generation, number: u128, from: u64, to: u64) -> ViewWrite {
     let lookups = vec![(LookupKey::new("index", "part", format!("{number:04}")), None)];
-    ViewWrite { head: None, entries: Vec::new(), lookups, ..write(generation, number, from, to) }
+    ViewWrite {
+        head: None,
+        entries: Vec::new(),
+        lookups,
+        ..write(generation, number, from, to)
+    }
 }
 
 /// Removing a view removes its entries, and no other view's.
 #[track_caller]
 pub fn a_removed_view_keeps_its_version_and_nothing_else(store: &ViewStore) {
     let generation = live(store);
-    commit(store, &batch(vec![write(generation, 1, 0, 1), write(generation, 2, 0, 1)]));
-    assert_eq!(commit(store, &batch(vec![removal(generation, 1, 1, 2)])), [Ok(())]);
+    commit(
+        store,
+        &batch(vec![write(generation, 1, 0, 1), write(generation, 2, 0, 1)]),
+    );
+    assert_eq!(
+        commit(store, &batch(vec![removal(generation, 1, 1, 2)])),
+        [Ok(())]
+    );
     let snapshot = store.snapshot().expect("the store can be read");
-    let view = snapshot.view(generation, &stream(1)).expect("it can be read").expect("its version is kept");
+    let view = snapshot
+        .view(generation, &stream(1))
+        .expect("it can be read")
+        .expect("its version is kept");
     assert_eq!((view.version, view.head), (Version(2), None));
-    assert_eq!(rows(store, Table::Entries, generation), 1, "the other view's entry stays");
-    assert_eq!(rows(store, Table::Lookups, generation), 1, "the other view's lookup stays");
+    assert_eq!(
+        rows(store, Table::Entries, generation),
+        1,
+        "the other view's entry stays"
+    );
+    assert_eq!(
+        rows(store, Table::Lookups, generation),
+        1,
+        "the other view's lookup stays"
+    );
 }
 
 /// Once removed, a view can only move its version.
@@ -117,16 +187,31 @@ pub fn a_removed_view_keeps_its_version_and_nothing_else(store: &ViewStore) {
 pub fn a_removed_view_does_not_come_back(store: &ViewStore) {
     let generation = live(store);
     commit(store, &batch(vec![removal(generation, 1, 0, 1)]));
-    assert_eq!(commit(store, &batch(vec![write(generation, 1, 1, 2)])), [Err(Refusal::Forgotten)]);
-    assert_eq!(commit(store, &batch(vec![removal(generation, 1, 1, 2)])), [Ok(())]);
+    assert_eq!(
+        commit(store, &batch(vec![write(generation, 1, 1, 2)])),
+        [Err(Refusal::Forgotten)]
+    );
+    assert_eq!(
+        commit(store, &batch(vec![removal(generation, 1, 1, 2)])),
+        [Ok(())]
+    );
 }
 
 /// Whoever folded an event before the person was forgotten comes too late.
 #[track_caller]
 pub fn nothing_is_written_about_a_forgotten_person(store: &ViewStore) {
     let generation = live(store);
-    commit(store, &Batch { forgotten: vec![SubjectId(Uuid::from_u128(1))], ..Batch::default() });
-    let outcomes = commit(store, &batch(vec![write(generation, 1, 0, 1), write(generation, 2, 0, 1)]));
+    commit(
+        store,
+        &Batch {
+            forgotten: vec![SubjectId(Uuid::from_u128(1))],
+            ..Batch::default()
+        },
+    );
+    let outcomes = commit(
+        store,
+        &batch(vec![write(generation, 1, 0, 1), write(generation, 2, 0, 1)]),
+    );
     assert_eq!(outcomes, [Err(Refusal::Forgotten), Ok(())]);
 }
 
@@ -135,9 +220,16 @@ pub fn nothing_is_written_about_a_forgotten_person(store: &ViewStore) {
 pub fn a_write_to_a_generation_that_was_replaced_is_refused(store: &ViewStore) {
     let old = live(store);
     let lock = store.lock_rebuild().expect("nobody else rebuilds");
-    store.begin_building(PROJECTION, 1, &lock).expect("it can be made");
-    store.switch(PROJECTION, Position(0), |_| Ok(Batch::default())).expect("it can be switched to");
-    assert_eq!(commit(store, &batch(vec![write(old, 1, 0, 1)])), [Err(Refusal::OtherGeneration)]);
+    store
+        .begin_building(PROJECTION, 1, &lock)
+        .expect("it can be made");
+    store
+        .switch(PROJECTION, Position(0), |_| Ok(Batch::default()))
+        .expect("it can be switched to");
+    assert_eq!(
+        commit(store, &batch(vec![write(old, 1, 0, 1)])),
+        [Err(Refusal::OtherGeneration)]
+    );
 }
 
 /// Readers see the old views, then the new ones; the checkpoint does not go back.
@@ -145,19 +237,43 @@ pub fn a_write_to_a_generation_that_was_replaced_is_refused(store: &ViewStore) {
 pub fn a_switch_replaces_all_views_at_once(store: &ViewStore) {
     let old = live(store);
     let checkpoints = vec![(PROJECTION, old, Position(20))];
-    commit(store, &Batch { writes: vec![write(old, 1, 0, 1)], checkpoints, ..Batch::default() });
+    commit(
+        store,
+        &Batch {
+            writes: vec![write(old, 1, 0, 1)],
+            checkpoints,
+            ..Batch::default()
+        },
+    );
     let lock = store.lock_rebuild().expect("nobody else rebuilds");
-    let new = store.begin_building(PROJECTION, 2, &lock).expect("it can be made");
+    let new = store
+        .begin_building(PROJECTION, 2, &lock)
+        .expect("it can be made");
     commit(store, &batch(vec![write(new, 2, 0, 1)]));
     let before = store.snapshot().expect("the store can be read");
-    store.switch(PROJECTION, Position(10), |_| Ok(batch(vec![write(new, 3, 0, 1)]))).expect("it can be switched to");
+    store
+        .switch(PROJECTION, Position(10), |_| Ok(batch(vec![write(new, 3, 0, 1)])))
+        .expect("it can be switched to");
     let after = store.snapshot().expect("the store can be read");
 
-    assert_eq!(before.live(PROJECTION).expect("it can be read").expect("one is live").generation, old);
-    let live = after.live(PROJECTION).expect("it can be read").expect("one is live");
+    assert_eq!(
+        before
+            .live(PROJECTION)
+            .expect("it can be read")
+            .expect("one is live")
+            .generation,
+        old
+    );
+    let live = after
+        .live(PROJECTION)
+        .expect("it can be read")
+        .expect("one is live");
     assert_eq!((live.generation, live.revision), (new, 2));
     assert_eq!(after.checkpoint(new).expect("it can be read"), Position(20));
-    assert_eq!((version(store, new, 2), version(store, new, 3)), (Some(1), Some(1)));
+    assert_eq!(
+        (version(store, new, 2), version(store, new, 3)),
+        (Some(1), Some(1))
+    );
     assert_eq!(after.building(PROJECTION).expect("it can be read"), None);
 }
 
@@ -186,11 +302,16 @@ pub fn pages_of_lookups_follow_each_other_both_ways(store: &ViewStore) {
         let mut keys: Vec<String> = Vec::new();
         loop {
             let after = keys.last().map(String::as_str);
-            let page = snapshot.lookups(generation, ("index", "part"), after, 3, direction).expect("it can be read");
+            let page = snapshot
+                .lookups(generation, ("index", "part"), after, 3, direction)
+                .expect("it can be read");
             if page.is_empty() {
                 break;
             }
-            keys.extend(page.iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned()));
+            keys.extend(
+                page.iter()
+                    .map(|(key, _)| String::from_utf8_lossy(key).into_owned()),
+            );
         }
         assert_eq!(keys, expected);
     }
@@ -200,7 +321,13 @@ pub fn pages_of_lookups_follow_each_other_both_ways(store: &ViewStore) {
 #[track_caller]
 pub fn another_revision_begins_empty(store: &ViewStore) {
     let old = live(store);
-    commit(store, &Batch { checkpoints: vec![(PROJECTION, old, Position(5))], ..Batch::default() });
+    commit(
+        store,
+        &Batch {
+            checkpoints: vec![(PROJECTION, old, Position(5))],
+            ..Batch::default()
+        },
+    );
     assert_eq!(live(store), old);
     let new = store.ensure_live(PROJECTION, 2).expect("a generation is made");
     assert_ne!(new, old);
@@ -218,7 +345,11 @@ pub fn a_swept_generation_leaves_no_rows(store: &ViewStore) {
     let lock = store.lock_rebuild().expect("nobody else rebuilds");
     store.sweep(&lock).expect("it can be swept");
     for table in Table::ALL {
-        assert_eq!((rows(store, table, old), rows(store, table, new)), (0, 1), "{table:?}");
+        assert_eq!(
+            (rows(store, table, old), rows(store, table, new)),
+            (0, 1),
+            "{table:?}"
+        );
     }
 }
 
@@ -226,7 +357,10 @@ pub fn a_swept_generation_leaves_no_rows(store: &ViewStore) {
 #[track_caller]
 pub fn only_one_rebuild_runs_at_a_time(store: &ViewStore) {
     let first = store.lock_rebuild().expect("nobody else rebuilds");
-    assert!(matches!(store.lock_rebuild(), Err(crate::ViewError::RebuildRunning)));
+    assert!(matches!(
+        store.lock_rebuild(),
+        Err(crate::ViewError::RebuildRunning)
+    ));
     drop(first);
     store.lock_rebuild().expect("the first has ended");
 }

@@ -24,7 +24,10 @@ impl TempStore {
     /// The temporary folder cannot be written.
     pub fn embedded() -> Result<Self, ViewError> {
         let dir = tempfile::tempdir().map_err(ViewError::unavailable)?;
-        Ok(Self { store: ViewStore::open(dir.path())?, dir })
+        Ok(Self {
+            store: ViewStore::open(dir.path())?,
+            dir,
+        })
     }
 
     /// The folder.
@@ -64,6 +67,8 @@ macro_rules! view_store_contract {
     };
     (@each $adapter:ident, $make:expr, $($name:ident,)+) => {
         mod $adapter {
+            use super::*;
+
             $(#[test]
             fn $name() {
                 let store = ($make)().expect("the adapter makes an empty store");

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{AccountId, Event};
 use eventing::{
-    Append, Body, EventLog, ExpectedVersion, Keys, LogConfig, MasterKey, Metadata, NewEvent, Position, RecordedEvent,
-    SchemaVersion, StreamId, SubjectId, Version,
+    Append, Body, EventLog, ExpectedVersion, Keys, LogConfig, MasterKey, Metadata, NewEvent, Position,
+    RecordedEvent, SchemaVersion, StreamId, SubjectId, Version,
     consumer::{Handler, Run, Verdict},
     record::seal_context,
 };
@@ -34,10 +34,19 @@ impl World {
     /// When its folder cannot be written.
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
-        let log = EventLog::open(LogConfig::new(dir.path())).await.expect("an empty log can be made");
-        let keys = Keys::open(dir.path(), MasterKey::random()).await.expect("an empty key ring can be made");
+        let log = EventLog::open(LogConfig::new(dir.path()))
+            .await
+            .expect("an empty log can be made");
+        let keys = Keys::open(dir.path(), MasterKey::random())
+            .await
+            .expect("an empty key ring can be made");
         let store = ViewStore::open(dir.path().join("views")).expect("an empty view store can be made");
-        Self { log, keys, store, dir }
+        Self {
+            log,
+            keys,
+            store,
+            dir,
+        }
     }
 
     /// The folder that everything lies in.
@@ -67,7 +76,8 @@ impl World {
     /// When the view store cannot be written.
     #[must_use]
     pub fn handler_of(&self, kinds: &[ProjectionKind]) -> ProjectionHandler {
-        ProjectionHandler::new(self.store.clone(), self.keys.clone(), "test", kinds).expect("generations can be made")
+        ProjectionHandler::new(self.store.clone(), self.keys.clone(), "test", kinds)
+            .expect("generations can be made")
     }
 
     /// Appends events about `subject`, sealed, to the end of a stream.
@@ -82,7 +92,11 @@ impl World {
     ) -> Vec<RecordedEvent> {
         let encoded = events.into_iter().map(|event| event.into().encode());
         let events = encoded.map(|event| {
-            NewEvent::new(event.event_type, SchemaVersion(event.schema_version), event.payload)
+            NewEvent::new(
+                event.event_type,
+                SchemaVersion(event.schema_version),
+                event.payload,
+            )
         });
         self.append_raw(stream, subject, events.collect()).await
     }
@@ -108,16 +122,31 @@ impl World {
                 self.seal(subject, stream, next, event).await;
             }
         }
-        let expected = if version == Version::NONE { ExpectedVersion::NoStream } else { ExpectedVersion::Exactly(version) };
-        let metadata = Metadata { subject, ..Metadata::new() };
+        let expected = if version == Version::NONE {
+            ExpectedVersion::NoStream
+        } else {
+            ExpectedVersion::Exactly(version)
+        };
+        let metadata = Metadata {
+            subject,
+            ..Metadata::new()
+        };
         let append = Append::new(stream.clone(), expected, events, metadata);
-        self.log.append(append).await.expect("the events can be appended").events
+        self.log
+            .append(append)
+            .await
+            .expect("the events can be appended")
+            .events
     }
 
     async fn seal(&self, subject: SubjectId, stream: &StreamId, version: Version, event: &mut NewEvent) {
         let Body::Open(payload) = &event.body else { return };
         let context = seal_context(event.id, stream, version, &event.event_type);
-        let sealed = self.keys.seal(subject, context.as_bytes(), payload).await.expect("the payload can be sealed");
+        let sealed = self
+            .keys
+            .seal(subject, context.as_bytes(), payload)
+            .await
+            .expect("the payload can be sealed");
         event.body = Body::Sealed(sealed);
     }
 
@@ -126,7 +155,10 @@ impl World {
     /// # Panics
     /// When it cannot be destroyed.
     pub async fn destroy_key(&self, account: AccountId) {
-        self.keys.destroy(SubjectId(account.uuid())).await.expect("the key can be destroyed");
+        self.keys
+            .destroy(SubjectId(account.uuid()))
+            .await
+            .expect("the key can be destroyed");
     }
 
     /// Hands `handler` everything behind its checkpoint, as a consumer does, and answers every verdict.
@@ -137,8 +169,14 @@ impl World {
         let mut after = handler.checkpoint().await.expect("the checkpoint can be read");
         let mut all = Vec::new();
         loop {
-            let events = self.log.read_after(after, PAGE).await.expect("the log can be read");
-            let Some(last) = events.last().map(|event| event.position) else { return all };
+            let events = self
+                .log
+                .read_after(after, PAGE)
+                .await
+                .expect("the log can be read");
+            let Some(last) = events.last().map(|event| event.position) else {
+                return all;
+            };
             all.append(&mut self.hand_over(handler, events, Some(last)).await);
             after = last;
         }
@@ -156,7 +194,9 @@ impl World {
     ) -> Vec<(StreamId, Verdict)> {
         let mut runs = BTreeMap::<StreamId, Vec<Arc<RecordedEvent>>>::new();
         for event in events.into_iter().filter(|event| handler.wants(&event.stream)) {
-            runs.entry(event.stream.clone()).or_default().push(Arc::new(event));
+            runs.entry(event.stream.clone())
+                .or_default()
+                .push(Arc::new(event));
         }
         let streams: Vec<_> = runs.keys().cloned().collect();
         let applied = handler.applied(&streams).await.expect("the views can be read");
@@ -170,6 +210,9 @@ impl World {
             .filter(|run| !run.events.is_empty())
             .collect();
         let streams: Vec<_> = runs.iter().map(|run| run.stream.clone()).collect();
-        streams.into_iter().zip(handler.handle(runs, caught_up_to).await).collect()
+        streams
+            .into_iter()
+            .zip(handler.handle(runs, caught_up_to).await)
+            .collect()
     }
 }

@@ -8,7 +8,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use self::queue::{Placed, Queue, Returned};
-use super::{BusError, Confirmation, DEAD_QUEUE, Delivery, Depth, Overflow, QueueSettings, Settled, TagOf, Topology, topology::matches};
+use super::{
+    BusError, Confirmation, DEAD_QUEUE, Delivery, Depth, Overflow, QueueSettings, Settled, TagOf, Topology,
+    topology::matches,
+};
 use crate::{Position, RecordedEvent};
 
 /// Dead messages kept in memory; the oldest give way, since the log still has them.
@@ -55,16 +58,31 @@ impl InProcessBus {
         let mut broker = self.0.lock();
         let changed = broker.queue(queue)?.changed();
         broker.next_consumer += 1;
-        let place = Place { bus: self.clone(), queue: queue.into(), consumer: broker.next_consumer };
-        Ok(InProcessConsumer { place, changed, prefetch: prefetch.max(1), told: None })
+        let place = Place {
+            bus: self.clone(),
+            queue: queue.into(),
+            consumer: broker.next_consumer,
+        };
+        Ok(InProcessConsumer {
+            place,
+            changed,
+            prefetch: prefetch.max(1),
+            told: None,
+        })
     }
 }
 
 impl Broker {
     fn declare(&mut self, topology: &Topology) -> Result<(), BusError> {
         for wanted in &topology.queues {
-            match self.queues.iter().find(|queue| queue.settings.name == wanted.name) {
-                Some(queue) if queue.settings != *wanted => return Err(BusError::Conflict(wanted.name.clone())),
+            match self
+                .queues
+                .iter()
+                .find(|queue| queue.settings.name == wanted.name)
+            {
+                Some(queue) if queue.settings != *wanted => {
+                    return Err(BusError::Conflict(wanted.name.clone()));
+                }
                 _ => {}
             }
         }
@@ -87,14 +105,18 @@ impl Broker {
     }
 
     fn publish(&mut self, events: &[Arc<RecordedEvent>]) -> Result<Vec<Confirmation>, BusError> {
-        let tag_of = self.tag_of.ok_or_else(|| BusError::NotDeclared(super::EXCHANGE.to_owned()))?;
+        let tag_of = self
+            .tag_of
+            .ok_or_else(|| BusError::NotDeclared(super::EXCHANGE.to_owned()))?;
         let mut contiguous = true;
         let mut confirmations = Vec::with_capacity(events.len());
         for event in events {
             let confirmation = self.route(tag_of(&event.stream), event);
             contiguous &= matches!(confirmation, Confirmation::Ok | Confirmation::Untagged);
             if contiguous {
-                self.queues.iter_mut().for_each(|queue| queue.knows(event.position));
+                self.queues
+                    .iter_mut()
+                    .for_each(|queue| queue.knows(event.position));
             }
             confirmations.push(confirmation);
         }
@@ -103,10 +125,16 @@ impl Broker {
     }
 
     fn route(&mut self, tag: Option<&str>, event: &Arc<RecordedEvent>) -> Confirmation {
-        let Some(tag) = tag else { return Confirmation::Untagged };
+        let Some(tag) = tag else {
+            return Confirmation::Untagged;
+        };
         let key = format!("{tag}.{}", event.event_type);
         let mut confirmation = Confirmation::Unroutable;
-        for queue in self.queues.iter_mut().filter(|queue| matches(&queue.settings.pattern, &key)) {
+        for queue in self
+            .queues
+            .iter_mut()
+            .filter(|queue| matches(&queue.settings.pattern, &key))
+        {
             match queue.place(Arc::clone(event)) {
                 Placed::Refused => confirmation = Confirmation::Refused,
                 Placed::Kept | Placed::LeftToTheLog if confirmation != Confirmation::Refused => {
@@ -149,11 +177,15 @@ impl Place {
     /// Runs `change` on the queue, buries what that returns, and wakes those who wait.
     fn change(&self, change: impl FnOnce(&mut Queue) -> Vec<Returned>) {
         let mut broker = self.bus.0.lock();
-        let Ok(queue) = broker.queue(&self.queue) else { return };
+        let Ok(queue) = broker.queue(&self.queue) else {
+            return;
+        };
         let returned = change(queue);
         queue.notify();
         if &*self.queue != DEAD_QUEUE {
-            returned.into_iter().for_each(|Returned(event)| broker.bury(event));
+            returned
+                .into_iter()
+                .for_each(|Returned(event)| broker.bury(event));
         }
     }
 }
@@ -201,14 +233,18 @@ impl InProcessConsumer {
     }
 
     fn delivery(&self, taken: queue::Taken) -> Delivery {
-        let receipt = Receipt { place: self.place.clone(), sequence: taken.sequence };
+        let receipt = Receipt {
+            place: self.place.clone(),
+            sequence: taken.sequence,
+        };
         Delivery::in_process(taken.event, taken.attempt, receipt)
     }
 }
 
 impl Drop for InProcessConsumer {
     fn drop(&mut self) {
-        self.place.change(|queue| queue.consumer_left(self.place.consumer));
+        self.place
+            .change(|queue| queue.consumer_left(self.place.consumer));
     }
 }
 
@@ -228,6 +264,11 @@ impl Receipt {
     }
 
     pub(super) fn nack(self, requeue: bool) {
-        self.place.change(|queue| queue.give_back(self.place.consumer, self.sequence, requeue).into_iter().collect());
+        self.place.change(|queue| {
+            queue
+                .give_back(self.place.consumer, self.sequence, requeue)
+                .into_iter()
+                .collect()
+        });
     }
 }

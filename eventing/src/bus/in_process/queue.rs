@@ -75,7 +75,10 @@ impl Queue {
     }
 
     pub(super) fn depth(&self) -> Depth {
-        Depth { ready: self.ready.len(), unacknowledged: self.held.len() }
+        Depth {
+            ready: self.ready.len(),
+            unacknowledged: self.held.len(),
+        }
     }
 
     pub(super) fn place(&mut self, event: Arc<RecordedEvent>) -> Placed {
@@ -90,7 +93,8 @@ impl Queue {
             }
         }
         *self.outstanding.entry(event.position).or_default() += 1;
-        self.ready.insert(self.next_sequence, Message { event, deliveries: 0 });
+        self.ready
+            .insert(self.next_sequence, Message { event, deliveries: 0 });
         self.next_sequence += 1;
         Placed::Kept
     }
@@ -105,12 +109,22 @@ impl Queue {
     }
 
     pub(super) fn take(&mut self, consumer: u64, max: usize, prefetch: usize) -> Vec<Taken> {
-        let has = self.held.values().filter(|held| held.consumer == consumer).count();
+        let has = self
+            .held
+            .values()
+            .filter(|held| held.consumer == consumer)
+            .count();
         let mut taken = Vec::new();
         while taken.len() < max.min(prefetch.saturating_sub(has)) {
-            let Some((sequence, mut message)) = self.ready.pop_first() else { break };
+            let Some((sequence, mut message)) = self.ready.pop_first() else {
+                break;
+            };
             message.deliveries += 1;
-            taken.push(Taken { sequence, event: Arc::clone(&message.event), attempt: message.deliveries });
+            taken.push(Taken {
+                sequence,
+                event: Arc::clone(&message.event),
+                attempt: message.deliveries,
+            });
             self.held.insert(sequence, Held { consumer, message });
         }
         taken
@@ -136,10 +150,17 @@ impl Queue {
 
     /// Takes back everything that `consumer` holds. The answer is the messages that are now dead.
     pub(super) fn consumer_left(&mut self, consumer: u64) -> Vec<Returned> {
-        let mut sequences: Vec<u64> =
-            self.held.iter().filter(|(_, held)| held.consumer == consumer).map(|(&sequence, _)| sequence).collect();
+        let mut sequences: Vec<u64> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.consumer == consumer)
+            .map(|(&sequence, _)| sequence)
+            .collect();
         sequences.sort_unstable();
-        sequences.into_iter().filter_map(|sequence| self.give_back(consumer, sequence, true)).collect()
+        sequences
+            .into_iter()
+            .filter_map(|sequence| self.give_back(consumer, sequence, false))
+            .collect()
     }
 
     /// Takes note that nothing at or below `position` will be published from now on.
@@ -151,7 +172,10 @@ impl Queue {
     /// Takes note that every event up to `position` was published, as far as the one before it was.
     pub(super) fn knows(&mut self, position: Position) {
         let before = Position(position.0.saturating_sub(1));
-        let known = self.known.get_or_insert(Settled { after: before, to: before });
+        let known = self.known.get_or_insert(Settled {
+            after: before,
+            to: before,
+        });
         if before > known.to {
             known.after = before;
         }
@@ -165,7 +189,10 @@ impl Queue {
             Some((lowest, _)) => known.to.min(Position(lowest.0.saturating_sub(1))),
             None => known.to,
         };
-        Some(Settled { after: known.after, to: to.max(known.after) })
+        Some(Settled {
+            after: known.after,
+            to: to.max(known.after),
+        })
     }
 
     fn release(&mut self, consumer: u64, sequence: u64) -> Option<Message> {
@@ -184,7 +211,10 @@ impl Queue {
 
     /// From now on the queue does not vouch for `position` nor for anything below it.
     fn leave_to_the_log(&mut self, position: Position) {
-        let known = self.known.get_or_insert(Settled { after: position, to: position });
+        let known = self.known.get_or_insert(Settled {
+            after: position,
+            to: position,
+        });
         known.after = known.after.max(position);
         known.to = known.to.max(position);
     }

@@ -46,7 +46,11 @@ fn check(
     }
     if !is_expected {
         let (stream, expected) = (append.stream.clone(), append.expected);
-        return Ok(Some(Err(AppendError::VersionConflict { stream, expected, actual })));
+        return Ok(Some(Err(AppendError::VersionConflict {
+            stream,
+            expected,
+            actual,
+        })));
     }
     check_claims(connection, append)
 }
@@ -59,7 +63,9 @@ fn check_claims(
         if let ClaimChange::Take(claim) = change
             && reader::claim(connection, claim)?.is_some_and(|holder| holder != append.stream)
         {
-            return Ok(Some(Err(AppendError::ClaimTaken { kind: claim.kind.clone() })));
+            return Ok(Some(Err(AppendError::ClaimTaken {
+                kind: claim.kind.clone(),
+            })));
         }
     }
     Ok(None)
@@ -67,14 +73,19 @@ fn check_claims(
 
 /// What the same append was answered, if it happened before: its first event's id tells.
 pub(super) fn find_earlier(connection: &Connection, append: &Append) -> Result<Option<Appended>, LogError> {
-    let Some(first) = append.events.first() else { return Ok(None) };
-    let Some(found) = reader::by_id(connection, first.id)? else { return Ok(None) };
+    let Some(first) = append.events.first() else {
+        return Ok(None);
+    };
+    let Some(found) = reader::by_id(connection, first.id)? else {
+        return Ok(None);
+    };
     if found.stream != append.stream {
         return Ok(None);
     }
     let after = Version(found.version.0 - 1);
     let events = reader::read_stream(connection, &append.stream, after, append.events.len())?;
-    let is_same = events.len() == append.events.len() && events.iter().zip(&append.events).all(|(a, b)| a.id == b.id);
+    let is_same =
+        events.len() == append.events.len() && events.iter().zip(&append.events).all(|(a, b)| a.id == b.id);
     Ok(is_same.then(|| appended(events)).flatten())
 }
 
@@ -89,7 +100,11 @@ pub(super) fn reuses_an_id(connection: &Connection, append: &Append) -> bool {
 
 fn appended(events: Vec<RecordedEvent>) -> Option<Appended> {
     let (position, version) = events.last().map(|last| (last.position, last.version))?;
-    Some(Appended { position, version, events })
+    Some(Appended {
+        position,
+        version,
+        events,
+    })
 }
 
 fn write(
@@ -106,11 +121,17 @@ fn write(
     for change in &append.claims {
         write_claim(connection, &append.stream, change)?;
     }
-    let (position, version) = head.map_or((Position::START, Version::NONE), |head| (head.position, head.version));
+    let (position, version) = head.map_or((Position::START, Version::NONE), |head| {
+        (head.position, head.version)
+    });
     if let Some(receipt) = &append.receipt {
         write_receipt(connection, receipt, position, recorded_at)?;
     }
-    Ok(Appended { position, version, events })
+    Ok(Appended {
+        position,
+        version,
+        events,
+    })
 }
 
 fn write_events(
@@ -130,8 +151,12 @@ fn write_events(
     let mut events = Vec::with_capacity(append.events.len());
     for event in &append.events {
         (head.position, head.version) = (heads.position.next(), head.version.next());
-        let place =
-            line::Place { position: head.position, stream: &append.stream, version: head.version, recorded_at };
+        let place = line::Place {
+            position: head.position,
+            stream: &append.stream,
+            version: head.version,
+            recorded_at,
+        };
         let recorded = line::record(event, &append.metadata, place);
         let type_number = heads.type_number(connection, &event.event_type)?;
         insert_event(connection, &recorded, head.row, type_number)?;
@@ -142,7 +167,12 @@ fn write_events(
     Ok((Some(head), events))
 }
 
-fn insert_event(connection: &Connection, event: &RecordedEvent, stream: i64, kind: i64) -> Result<(), LogError> {
+fn insert_event(
+    connection: &Connection,
+    event: &RecordedEvent,
+    stream: i64,
+    kind: i64,
+) -> Result<(), LogError> {
     connection
         .prepare_cached(
             "INSERT INTO events (position, stream, version, type, id, leaf_hash, record)
@@ -163,11 +193,14 @@ fn insert_event(connection: &Connection, event: &RecordedEvent, stream: i64, kin
 fn write_claim(connection: &Connection, stream: &StreamId, change: &ClaimChange) -> Result<(), LogError> {
     let (sql, claim) = match change {
         ClaimChange::Take(claim) => ("INSERT OR IGNORE INTO claims VALUES (?1, ?2, ?3)", claim),
-        ClaimChange::Release(claim) => {
-            ("DELETE FROM claims WHERE kind = ?1 AND digest = ?2 AND stream = ?3", claim)
-        }
+        ClaimChange::Release(claim) => (
+            "DELETE FROM claims WHERE kind = ?1 AND digest = ?2 AND stream = ?3",
+            claim,
+        ),
     };
-    connection.prepare_cached(sql)?.execute((&claim.kind, &claim.digest[..], stream.as_str()))?;
+    connection
+        .prepare_cached(sql)?
+        .execute((&claim.kind, &claim.digest[..], stream.as_str()))?;
     Ok(())
 }
 
@@ -177,14 +210,16 @@ fn write_receipt(
     position: Position,
     recorded_at: DateTime<Utc>,
 ) -> Result<(), LogError> {
-    connection.prepare_cached("INSERT INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute((
-        &receipt.key.0[..],
-        &receipt.fingerprint[..],
-        &receipt.answer[..],
-        receipt.subject.as_ref().map(|subject| &subject.0.as_bytes()[..]),
-        to_sql(position.0),
-        recorded_at.timestamp_micros(),
-    ))?;
+    connection
+        .prepare_cached("INSERT INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute((
+            &receipt.key.0[..],
+            &receipt.fingerprint[..],
+            &receipt.answer[..],
+            receipt.subject.as_ref().map(|subject| &subject.0.as_bytes()[..]),
+            to_sql(position.0),
+            recorded_at.timestamp_micros(),
+        ))?;
     Ok(())
 }
 
@@ -196,7 +231,9 @@ pub(super) fn settle(connection: &Connection, append: &Append) -> Result<Appende
     if let Some(appended) = found {
         return Ok(appended);
     }
-    let Some(receipt) = &append.receipt else { return Err(lost()) };
+    let Some(receipt) = &append.receipt else {
+        return Err(lost());
+    };
     match reader::receipt(connection, &receipt.key) {
         Ok(Some(receipt)) => Err(AppendError::ReceiptExists(Box::new(receipt))),
         Ok(None) => Err(lost()),

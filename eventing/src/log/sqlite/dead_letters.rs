@@ -97,9 +97,15 @@ impl EventLog {
     ///
     /// # Errors
     /// [`LogError`] if the log cannot be read.
-    pub async fn dead_letters(&self, consumer: Option<&str>, limit: usize) -> Result<Vec<DeadLetterRow>, LogError> {
+    pub async fn dead_letters(
+        &self,
+        consumer: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, LogError> {
         let consumer = consumer.map(str::to_owned);
-        self.sqlite().read(move |connection| list(connection, consumer.as_deref(), limit)).await
+        self.sqlite()
+            .read(move |connection| list(connection, consumer.as_deref(), limit))
+            .await
     }
 
     /// Deletes a dead letter; tells whether there was one. Durable when this answers.
@@ -108,12 +114,16 @@ impl EventLog {
     /// [`LogError`]; then it still stands, or it is unknown whether it does.
     pub async fn delete_dead_letter(&self, key: &DeadLetterKey) -> Result<bool, LogError> {
         let key = key.clone();
-        self.sqlite().write(move |connection| delete(connection, &key)).await
+        self.sqlite()
+            .write(move |connection| delete(connection, &key))
+            .await
     }
 }
 
 fn put(connection: &Connection, row: &DeadLetterRow) -> Result<(), LogError> {
-    let sql = format!("INSERT OR REPLACE INTO dead_letters ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    let sql = format!(
+        "INSERT OR REPLACE INTO dead_letters ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    );
     connection.prepare_cached(&sql)?.execute((
         &row.key.consumer,
         row.key.stream.as_str(),
@@ -129,12 +139,21 @@ fn put(connection: &Connection, row: &DeadLetterRow) -> Result<(), LogError> {
 }
 
 fn get(connection: &Connection, key: &DeadLetterKey) -> Result<Option<DeadLetterRow>, LogError> {
-    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3");
+    let sql =
+        format!("SELECT {COLUMNS} FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3");
     let values = (&key.consumer, key.stream.as_str(), to_sql(key.version.0));
-    connection.prepare_cached(&sql)?.query_row(values, |row| Ok(read(row))).optional()?.transpose()
+    connection
+        .prepare_cached(&sql)?
+        .query_row(values, |row| Ok(read(row)))
+        .optional()?
+        .transpose()
 }
 
-fn list(connection: &Connection, consumer: Option<&str>, limit: usize) -> Result<Vec<DeadLetterRow>, LogError> {
+fn list(
+    connection: &Connection,
+    consumer: Option<&str>,
+    limit: usize,
+) -> Result<Vec<DeadLetterRow>, LogError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM dead_letters WHERE ?1 IS NULL OR consumer = ?1 ORDER BY consumer, stream, version LIMIT ?2"
     );

@@ -18,7 +18,10 @@ pub(super) fn is_full(error: &Error) -> bool {
 /// Whether the file contradicts itself, or would.
 fn is_corrupt(error: &Error) -> bool {
     use ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase | ConstraintViolation))
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseCorrupt | NotADatabase | ConstraintViolation)
+    )
 }
 
 impl From<Error> for LogError {

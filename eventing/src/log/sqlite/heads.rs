@@ -52,26 +52,46 @@ impl Heads {
     }
 
     /// Where a stream stands; `None` if it has no records.
-    pub(super) fn stream(&mut self, connection: &Connection, stream: &StreamId) -> Result<Option<Head>, LogError> {
+    pub(super) fn stream(
+        &mut self,
+        connection: &Connection,
+        stream: &StreamId,
+    ) -> Result<Option<Head>, LogError> {
         if let Some(head) = self.streams.get(stream) {
             return Ok(Some(*head));
         }
         let found = connection
             .prepare_cached("SELECT no, version, position FROM streams WHERE name = ?1")?
-            .query_row([stream.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row([stream.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
-        let Some((row, version, position)) = found else { return Ok(None) };
-        let head = Head { row, version: Version(from_sql(version)?), position: Position(from_sql(position)?) };
+        let Some((row, version, position)) = found else {
+            return Ok(None);
+        };
+        let head = Head {
+            row,
+            version: Version(from_sql(version)?),
+            position: Position(from_sql(position)?),
+        };
         self.streams.insert(stream.clone(), head);
         Ok(Some(head))
     }
 
     /// Makes the row of a new stream.
-    pub(super) fn add_stream(&mut self, connection: &Connection, stream: &StreamId) -> Result<Head, LogError> {
+    pub(super) fn add_stream(
+        &mut self,
+        connection: &Connection,
+        stream: &StreamId,
+    ) -> Result<Head, LogError> {
         connection
             .prepare_cached("INSERT INTO streams (name, version, position) VALUES (?1, 0, 0)")?
             .execute([stream.as_str()])?;
-        Ok(Head { row: connection.last_insert_rowid(), version: Version::NONE, position: Position::START })
+        Ok(Head {
+            row: connection.last_insert_rowid(),
+            version: Version::NONE,
+            position: Position::START,
+        })
     }
 
     /// Stores where a stream stands now.
@@ -93,7 +113,9 @@ impl Heads {
         if let Some(number) = self.types.get(name) {
             return Ok(*number);
         }
-        connection.prepare_cached("INSERT OR IGNORE INTO event_types (name) VALUES (?1)")?.execute([name])?;
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO event_types (name) VALUES (?1)")?
+            .execute([name])?;
         let number = connection
             .prepare_cached("SELECT no FROM event_types WHERE name = ?1")?
             .query_row([name], |row| row.get(0))?;

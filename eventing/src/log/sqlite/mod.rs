@@ -44,19 +44,30 @@ impl SqliteLog {
         let path = config.dir.join(FILE);
         tokio::task::spawn_blocking(move || Self::open_blocking(&config))
             .await
-            .map_err(|cause| OpenError::Unavailable { path, cause: StorageFault::new(cause) })?
+            .map_err(|cause| OpenError::Unavailable {
+                path,
+                cause: StorageFault::new(cause),
+            })?
     }
 
     fn open_blocking(config: &LogConfig) -> Result<Self, OpenError> {
         let path = schema::prepare(&config.dir, FILE)?;
         let connection = schema::open_log(&path, config.pages_max)?;
-        let unavailable = |cause: String| OpenError::Unavailable { path: path.clone(), cause: StorageFault::new(cause) };
+        let unavailable = |cause: String| OpenError::Unavailable {
+            path: path.clone(),
+            cause: StorageFault::new(cause),
+        };
         let position = reader::head(&connection).map_err(|error| unavailable(error.to_string()))?;
         let head = Arc::new(watch::Sender::new(position));
         let (jobs, queue) = mpsc::channel(config.queue_len_max);
-        writer::start(connection, queue, Arc::clone(&head)).map_err(|error| unavailable(error.to_string()))?;
+        writer::start(connection, queue, Arc::clone(&head))
+            .map_err(|error| unavailable(error.to_string()))?;
         watcher::start(&path, &head).map_err(|error| unavailable(error.to_string()))?;
-        Ok(Self { jobs, readers: Arc::new(Readers::new(path, config.readers_max)), head })
+        Ok(Self {
+            jobs,
+            readers: Arc::new(Readers::new(path, config.readers_max)),
+            head,
+        })
     }
 
     pub(super) fn subscribe_head(&self) -> watch::Receiver<Position> {
@@ -67,7 +78,11 @@ impl SqliteLog {
         let (answer, answered) = oneshot::channel();
         let job = Job::Append(WaitingAppend { append, answer });
         self.jobs.send(job).await.map_err(|_| AppendError::Stopped)?;
-        answered.await.unwrap_or_else(|_| Err(AppendError::OutcomeUnknown(StorageFault::new("the writer is gone"))))
+        answered.await.unwrap_or_else(|_| {
+            Err(AppendError::OutcomeUnknown(StorageFault::new(
+                "the writer is gone",
+            )))
+        })
     }
 
     /// Runs `work` on the writer's connection in a transaction of its own, and answers once it is durable.
@@ -114,6 +129,7 @@ fn limit_sql(limit: usize) -> i64 {
 
 /// Bytes of a fixed length from a column.
 fn fixed<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], LogError> {
-    bytes.try_into().map_err(|_| LogError::Corrupt(format!("{what} of {} bytes", bytes.len())))
+    bytes
+        .try_into()
+        .map_err(|_| LogError::Corrupt(format!("{what} of {} bytes", bytes.len())))
 }
-

@@ -13,7 +13,9 @@ use crate::log::{EventFilter, StreamHead};
 use crate::record::RecordedEvent;
 
 pub(in crate::log) fn head(connection: &Connection) -> Result<Position, LogError> {
-    let position = connection.prepare_cached("SELECT position FROM log_head")?.query_row([], |row| row.get(0))?;
+    let position = connection
+        .prepare_cached("SELECT position FROM log_head")?
+        .query_row([], |row| row.get(0))?;
     from_sql(position).map(Position)
 }
 
@@ -34,7 +36,11 @@ pub(in crate::log) fn read_stream(
 ) -> Result<Vec<RecordedEvent>, LogError> {
     let sql = "SELECT record, leaf_hash FROM events
                WHERE stream = (SELECT no FROM streams WHERE name = ?1) AND version > ?2 ORDER BY version LIMIT ?3";
-    select(connection, sql, &[&stream.as_str(), &to_sql(after.0), &limit_sql(limit)])
+    select(
+        connection,
+        sql,
+        &[&stream.as_str(), &to_sql(after.0), &limit_sql(limit)],
+    )
 }
 
 pub(in crate::log) fn read_filtered(
@@ -42,24 +48,37 @@ pub(in crate::log) fn read_filtered(
     filter: &EventFilter,
 ) -> Result<Vec<RecordedEvent>, LogError> {
     let mut sql = String::from("SELECT record, leaf_hash FROM events WHERE position > ?1");
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(to_sql(filter.after.0)), Box::new(limit_sql(filter.limit))];
+    let mut values: Vec<Box<dyn ToSql>> = vec![
+        Box::new(to_sql(filter.after.0)),
+        Box::new(limit_sql(filter.limit)),
+    ];
     let mut add = |condition: &str, value: String| {
         values.push(Box::new(value));
         sql.push_str(&condition.replace("?N", &format!("?{}", values.len())));
     };
     if let Some(stream) = &filter.stream {
-        add(" AND stream = (SELECT no FROM streams WHERE name = ?N)", stream.as_str().to_owned());
+        add(
+            " AND stream = (SELECT no FROM streams WHERE name = ?N)",
+            stream.as_str().to_owned(),
+        );
     }
     match &filter.event_type {
         // The plus sign keeps SQLite from collecting and sorting every record of all these types.
         Some(prefix) if prefix.ends_with('.') => {
-            add(" AND +type IN (SELECT no FROM event_types WHERE substr(name, 1, length(?N)) = ?N)", prefix.clone());
+            add(
+                " AND +type IN (SELECT no FROM event_types WHERE substr(name, 1, length(?N)) = ?N)",
+                prefix.clone(),
+            );
         }
-        Some(name) => add(" AND type = (SELECT no FROM event_types WHERE name = ?N)", name.clone()),
+        Some(name) => add(
+            " AND type = (SELECT no FROM event_types WHERE name = ?N)",
+            name.clone(),
+        ),
         None => {}
     }
     if let Some(category) = &filter.category {
-        let condition = " AND (SELECT substr(name, 1, length(?N)) = ?N FROM streams WHERE no = events.stream)";
+        let condition =
+            " AND (SELECT substr(name, 1, length(?N)) = ?N FROM streams WHERE no = events.stream)";
         add(condition, format!("{category}-"));
     }
     sql.push_str(" ORDER BY position LIMIT ?2");
@@ -83,7 +102,10 @@ fn event(row: &Row<'_>) -> Result<RecordedEvent, LogError> {
     let event = RecordedEvent::from_record(Bytes::copy_from_slice(record))
         .map_err(|error| LogError::Corrupt(error.to_string()))?;
     if row.get_ref(1)?.as_blob().map_err(not_a_blob)? != event.leaf_hash {
-        return Err(LogError::Corrupt(format!("the record that says position {} does not match its hash", event.position)));
+        return Err(LogError::Corrupt(format!(
+            "the record that says position {} does not match its hash",
+            event.position
+        )));
     }
     Ok(event)
 }
@@ -101,7 +123,10 @@ pub(in crate::log) fn stream_head(
         .query_row([stream.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let head = |(version, position)| {
-        Ok(StreamHead { version: Version(from_sql(version)?), position: Position(from_sql(position)?) })
+        Ok(StreamHead {
+            version: Version(from_sql(version)?),
+            position: Position(from_sql(position)?),
+        })
     };
     found.map(head).transpose()
 }
@@ -111,7 +136,8 @@ pub(in crate::log) fn stream_version_before(
     stream: &StreamId,
     position: Position,
 ) -> Result<Version, LogError> {
-    let sql = "SELECT version FROM events WHERE stream = (SELECT no FROM streams WHERE name = ?1) AND position < ?2
+    let sql =
+        "SELECT version FROM events WHERE stream = (SELECT no FROM streams WHERE name = ?1) AND position < ?2
                ORDER BY version DESC LIMIT 1";
     let found = connection
         .prepare_cached(sql)?
@@ -146,7 +172,10 @@ pub(in crate::log) fn claim(connection: &Connection, claim: &Claim) -> Result<Op
     holder.map(stream).transpose()
 }
 
-pub(in crate::log) fn receipt(connection: &Connection, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
+pub(in crate::log) fn receipt(
+    connection: &Connection,
+    key: &ReceiptKey,
+) -> Result<Option<Receipt>, LogError> {
     let sql = "SELECT fingerprint, answer, subject, position, recorded_at FROM receipts WHERE key = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&key.0[..]])?;

@@ -19,14 +19,21 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(path: PathBuf, count_max: usize) -> Self {
-        Self { path, idle: Mutex::default(), free: Arc::new(Semaphore::new(count_max.max(1))) }
+        Self {
+            path,
+            idle: Mutex::default(),
+            free: Arc::new(Semaphore::new(count_max.max(1))),
+        }
     }
 
     pub(super) async fn read<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| LogError::Stopped)?;
+        let permit = Arc::clone(&self.free)
+            .acquire_owned()
+            .await
+            .map_err(|_| LogError::Stopped)?;
         let reading = move || {
             let _permit = permit;
             self.with_connection(work)
@@ -37,7 +44,10 @@ impl Readers {
     }
 
     /// A connection goes back to the pool only after a read that went well: a fresh one is cheap.
-    fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> Result<T, LogError>) -> Result<T, LogError> {
+    fn with_connection<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,

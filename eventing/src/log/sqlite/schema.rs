@@ -60,21 +60,40 @@ pub(crate) struct Shape {
 /// beside a database the same mode.
 pub(crate) fn prepare(dir: &Path, file: &str) -> Result<PathBuf, OpenError> {
     let path = dir.join(file);
-    let unavailable =
-        |cause: std::io::Error| OpenError::Unavailable { path: path.clone(), cause: StorageFault::new(cause) };
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unavailable)?;
-    OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(unavailable)?;
+    let unavailable = |cause: std::io::Error| OpenError::Unavailable {
+        path: path.clone(),
+        cause: StorageFault::new(cause),
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(unavailable)?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(unavailable)?;
     Ok(path)
 }
 
 /// Opens the log for writing, and makes its tables in an empty file.
 pub(super) fn open_log(path: &Path, pages_max: Option<u32>) -> Result<Connection, OpenError> {
-    let shape = Shape { application: LOG_APPLICATION, version: LOG_SHAPE, tables: LOG_TABLES };
+    let shape = Shape {
+        application: LOG_APPLICATION,
+        version: LOG_SHAPE,
+        tables: LOG_TABLES,
+    };
     let connection = open_shaped(path, shape)?;
     let tuned = connection
         .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT))
-        .and_then(|()| pages_max.map_or(Ok(()), |pages| connection.pragma_update(None, "max_page_count", pages)));
+        .and_then(|()| {
+            pages_max.map_or(Ok(()), |pages| {
+                connection.pragma_update(None, "max_page_count", pages)
+            })
+        });
     tuned.map_err(|error| unavailable(path, &error))?;
     Ok(connection)
 }
@@ -122,16 +141,22 @@ fn make_tables(connection: &mut Connection, shape: Shape) -> rusqlite::Result<()
 fn refuse_others(connection: &Connection, path: &Path, shape: Shape) -> Result<(), OpenError> {
     let is_ours = |(application, version)| match (application, version) {
         (0, 0) => Ok(()),
-        (application, _) if application != shape.application => Err(OpenError::Foreign { path: path.to_owned() }),
-        (_, found) if found > shape.version => {
-            Err(OpenError::Newer { path: path.to_owned(), found, known: shape.version })
-        }
+        (application, _) if application != shape.application => Err(OpenError::Foreign {
+            path: path.to_owned(),
+        }),
+        (_, found) if found > shape.version => Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: shape.version,
+        }),
         _ => Ok(()),
     };
     match marks(connection) {
         Ok(marks) => is_ours(marks),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-            Err(OpenError::Foreign { path: path.to_owned() })
+            Err(OpenError::Foreign {
+                path: path.to_owned(),
+            })
         }
         Err(error) => Err(unavailable(path, &error)),
     }
@@ -143,7 +168,10 @@ fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
 }
 
 fn unavailable(path: &Path, error: &rusqlite::Error) -> OpenError {
-    OpenError::Unavailable { path: path.to_owned(), cause: StorageFault::new(error) }
+    OpenError::Unavailable {
+        path: path.to_owned(),
+        cause: StorageFault::new(error),
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +184,9 @@ mod tests {
         let dir = TempDir::new();
         let path = prepare(dir.path(), "log.db").expect("a file");
         let connection = open_log(&path, None).expect("a log");
-        connection.pragma_update(None, "user_version", LOG_SHAPE + 1).expect("a newer shape");
+        connection
+            .pragma_update(None, "user_version", LOG_SHAPE + 1)
+            .expect("a newer shape");
         drop(connection);
         let refused = open_log(&path, None).expect_err("it is newer");
         assert!(matches!(refused, OpenError::Newer { found, known, .. } if found == known + 1));

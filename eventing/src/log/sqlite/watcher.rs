@@ -18,7 +18,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) fn start(path: &Path, head: &Arc<watch::Sender<Position>>) -> std::io::Result<()> {
     let connection = schema::open_reader(path).map_err(std::io::Error::other)?;
     let head = Arc::downgrade(head);
-    thread::Builder::new().name("log-watcher".to_owned()).spawn(move || watch(&connection, &head))?;
+    thread::Builder::new()
+        .name("log-watcher".to_owned())
+        .spawn(move || watch(&connection, &head))?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use crate::record::now_micros;
 const BATCH_LEN_MAX: usize = 512;
 
 /// Something to write.
+#[expect(clippy::large_enum_variant, reason = "nearly every job is an append")]
 pub(super) enum Job {
     Append(WaitingAppend),
     /// Runs its own transaction, and answers for itself.
@@ -39,8 +40,14 @@ pub(super) fn start(
     jobs: mpsc::Receiver<Job>,
     head: Arc<watch::Sender<Position>>,
 ) -> std::io::Result<()> {
-    let writer = Writer { connection, heads: Heads::default(), head };
-    thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run(jobs))?;
+    let writer = Writer {
+        connection,
+        heads: Heads::default(),
+        head,
+    };
+    thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(move || writer.run(jobs))?;
     Ok(())
 }
 
@@ -69,7 +76,11 @@ impl Writer {
                     Job::Append(waiting) => appends.push(waiting),
                     Job::Write(write) => writes.push(write),
                 }
-                next = if appends.len() < BATCH_LEN_MAX { jobs.try_recv().ok() } else { None };
+                next = if appends.len() < BATCH_LEN_MAX {
+                    jobs.try_recv().ok()
+                } else {
+                    None
+                };
             }
             if !appends.is_empty() {
                 self.append_all(appends);
@@ -91,20 +102,29 @@ impl Writer {
     }
 
     /// Writes a batch in one transaction. After an error the transaction may still be open.
-    fn try_append_all(&mut self, batch: &[WaitingAppend]) -> Result<Vec<Result<Appended, AppendError>>, BatchFault> {
+    fn try_append_all(
+        &mut self,
+        batch: &[WaitingAppend],
+    ) -> Result<Vec<Result<Appended, AppendError>>, BatchFault> {
         failpoint!("append.before_begin");
         let answers = self.write_all(batch).map_err(BatchFault::BeforeCommit)?;
         failpoint!("append.before_commit");
         self.connection.execute_batch("COMMIT").map_err(|error| {
             // A disk that is full has no room for the mark that makes a commit one.
-            if fault::is_full(&error) { BatchFault::BeforeCommit(error.into()) } else { BatchFault::InCommit(error.into()) }
+            if fault::is_full(&error) {
+                BatchFault::BeforeCommit(error.into())
+            } else {
+                BatchFault::InCommit(error.into())
+            }
         })?;
         failpoint!("append.after_commit");
         Ok(answers)
     }
 
     fn write_all(&mut self, batch: &[WaitingAppend]) -> Result<Vec<Result<Appended, AppendError>>, LogError> {
-        let Self { connection, heads, .. } = self;
+        let Self {
+            connection, heads, ..
+        } = self;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         heads.refresh(connection)?;
         let now = now_micros();
@@ -159,8 +179,11 @@ impl Writer {
         }
         for waiting in batch {
             let is_misuse = may_be_one_append && append::reuses_an_id(&self.connection, &waiting.append);
-            let answer =
-                if is_misuse { AppendError::Invalid("an event id is in use") } else { fault::not_written(error) };
+            let answer = if is_misuse {
+                AppendError::Invalid("an event id is in use")
+            } else {
+                fault::not_written(error)
+            };
             let _ = waiting.answer.send(Err(answer));
         }
     }
@@ -198,4 +221,93 @@ pub(super) fn in_transaction<T>(
         connection.execute_batch("ROLLBACK")?;
     }
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::sqlite::schema;
+    use crate::testing::TempDir;
+    use crate::testing::event_log::{an_append, new_stream};
+    use crate::{ExpectedVersion, Version};
+
+    fn writer(dir: &TempDir) -> Writer {
+        let path = schema::prepare(dir.path(), "log.db").expect("a file");
+        let connection = schema::open_log(&path, None).expect("a log");
+        Writer {
+            connection,
+            heads: Heads::default(),
+            head: Arc::new(watch::Sender::new(Position::START)),
+        }
+    }
+
+    fn waiting(append: Append) -> (WaitingAppend, oneshot::Receiver<Result<Appended, AppendError>>) {
+        let (answer, answered) = oneshot::channel();
+        (WaitingAppend { append, answer }, answered)
+    }
+
+    fn a_fault() -> LogError {
+        LogError::Unavailable(StorageFault::new("the disk did not answer"))
+    }
+
+    #[test]
+    fn a_commit_that_failed_and_happened_all_the_same_is_answered_as_done() {
+        let dir = TempDir::new();
+        let mut writer = writer(&dir);
+        let (waiting, mut answered) = waiting(an_append(&new_stream(), ExpectedVersion::NoStream, 2));
+        let batch = vec![waiting];
+        assert!(writer.try_append_all(&batch).is_ok());
+        writer.explain_all(batch, &BatchFault::InCommit(a_fault()));
+        let appended = answered.try_recv().expect("an answer").expect("it happened");
+        assert_eq!((appended.version, appended.events.len()), (Version(2), 2));
+    }
+
+    #[test]
+    fn a_commit_that_failed_is_settled_before_it_is_called_undone() {
+        let dir = TempDir::new();
+        let mut writer = writer(&dir);
+        let (waiting, mut answered) = waiting(an_append(&new_stream(), ExpectedVersion::NoStream, 2));
+        let batch = vec![waiting];
+        assert!(writer.write_all(&batch).is_ok());
+        writer.roll_back();
+        writer.explain_all(batch, &BatchFault::InCommit(a_fault()));
+        assert!(matches!(
+            answered.try_recv().expect("an answer"),
+            Err(AppendError::Unavailable(_))
+        ));
+    }
+
+    #[test]
+    fn a_commit_that_cannot_be_settled_is_called_unknown() {
+        let dir = TempDir::new();
+        let mut writer = writer(&dir);
+        let (waiting, mut answered) = waiting(an_append(&new_stream(), ExpectedVersion::NoStream, 2));
+        writer
+            .connection
+            .pragma_update(None, "query_only", true)
+            .expect("nothing can be written now");
+        writer.explain_all(vec![waiting], &BatchFault::InCommit(a_fault()));
+        assert!(matches!(
+            answered.try_recv().expect("an answer"),
+            Err(AppendError::OutcomeUnknown(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_transaction_is_forgotten_with_it() {
+        let dir = TempDir::new();
+        let mut writer = writer(&dir);
+        let stream = new_stream();
+        for expected_position in [1, 1] {
+            let (waiting, _) = waiting(an_append(&stream, ExpectedVersion::NoStream, 1));
+            let answers = writer.write_all(&[waiting]).expect("it is written");
+            let appended = answers
+                .into_iter()
+                .next()
+                .expect("an answer")
+                .expect("there is no such stream");
+            assert_eq!(appended.position, Position(expected_position));
+            writer.roll_back();
+        }
+    }
 }

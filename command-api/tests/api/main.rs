@@ -1,0 +1,18 @@
+//! The API as callers meet it: requests in, answers and recorded events out.
+
+mod accounts;
+mod audit;
+mod common;
+mod erasure;
+mod gate;
+mod health;
+mod idempotency;
+mod leaks;
+mod listening;
+mod playlists;
+mod problems;
+mod random_requests;
+mod reading;
+mod routes;
+mod sessions;
+mod shutdown;

@@ -1,0 +1,213 @@
+//! A log, a bus, a store, and consumers that come and go.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eventing::{
+    Append, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position, RecordedEvent, SchemaVersion,
+    StreamId, Version,
+    bus::{Bus, Topology},
+    consumer::{Consumer, ConsumerError, ConsumerSettings, ConsumerStatus},
+    relay::{Relay, RelayStart},
+    testing::TempDir,
+};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::recorder::Recorder;
+
+/// Longer than any wait for something that is bound to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+const QUEUE: &str = "work";
+
+pub(crate) struct World {
+    _dir: TempDir,
+    pub(crate) log: EventLog,
+    pub(crate) bus: Bus,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) settings: ConsumerSettings,
+}
+
+/// A consumer that runs.
+pub(crate) struct Running {
+    pub(crate) status: watch::Receiver<ConsumerStatus>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) task: JoinHandle<Result<(), ConsumerError>>,
+}
+
+pub(crate) fn stream(number: u128) -> StreamId {
+    StreamId::new("thing", Uuid::from_u128(number))
+}
+
+/// Bounds for tests: quick retries, and a look at the log so seldom that nothing passes because of it.
+fn settings() -> ConsumerSettings {
+    ConsumerSettings {
+        heal_every: Duration::from_secs(3_600),
+        look_every: Duration::from_millis(10),
+        attempts_max: 3,
+        backoff_min: Duration::from_millis(1),
+        backoff_max: Duration::from_millis(5),
+        ..ConsumerSettings::default()
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let dir = TempDir::new();
+        let log = EventLog::open(LogConfig::new(dir.path()))
+            .await
+            .expect("a new log opens");
+        let world = Self {
+            _dir: dir,
+            log,
+            bus: Bus::in_process(),
+            recorder: Arc::default(),
+            settings: settings(),
+        };
+        let mut topology = Topology::by_tag(|_| Some(QUEUE), &[QUEUE]);
+        topology.queues[0].length_max = 1_000;
+        world
+            .bus
+            .declare(&topology)
+            .await
+            .expect("the topology is declared");
+        world
+    }
+
+    /// Appends `count` events to a stream, in one append.
+    pub(crate) async fn append(&self, stream: &StreamId, count: usize) -> Vec<Arc<RecordedEvent>> {
+        let new = |_| NewEvent::new("thing.happened", SchemaVersion(1), "{}");
+        let events = (0..count).map(new).collect();
+        let append = Append::new(stream.clone(), ExpectedVersion::Any, events, Metadata::new());
+        self.log
+            .append(append)
+            .await
+            .expect("appended")
+            .events
+            .into_iter()
+            .map(Arc::new)
+            .collect()
+    }
+
+    pub(crate) async fn publish(&self, events: &[Arc<RecordedEvent>]) {
+        self.bus.publish(events).await.expect("the bus answers");
+    }
+
+    /// Starts a consumer and waits until it is live.
+    pub(crate) async fn live(&self) -> Running {
+        let mut running = self.start();
+        running.until("it is live", ConsumerStatus::is_live).await;
+        running
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        let (recorder, log, bus) = (Arc::clone(&self.recorder), self.log.clone(), self.bus.clone());
+        let consumer = Consumer::with_settings(recorder, log, bus, QUEUE, self.settings.clone());
+        let (status, shutdown) = (consumer.status(), CancellationToken::new());
+        let task = tokio::spawn(consumer.run(shutdown.clone()));
+        Running {
+            status,
+            shutdown,
+            task,
+        }
+    }
+
+    pub(crate) fn relay(&self) -> (CancellationToken, JoinHandle<()>) {
+        let shutdown = CancellationToken::new();
+        let relay = Relay::new(self.log.clone(), self.bus.clone(), RelayStart::Head).run(shutdown.clone());
+        (
+            shutdown,
+            tokio::spawn(async move { relay.await.expect("the relay stops when asked only") }),
+        )
+    }
+
+    /// Waits until `stream` is applied up to `version`.
+    pub(crate) async fn applied(&self, stream: &StreamId, version: u64) {
+        self.until("a stream is applied", || {
+            self.recorder.version_of(stream) == version
+        })
+        .await;
+    }
+
+    /// Waits until the stored checkpoint is at `position` or above.
+    pub(crate) async fn checkpoint(&self, position: Position) {
+        self.until("the checkpoint is stored", || {
+            self.recorder.stored_checkpoint() >= position
+        })
+        .await;
+    }
+
+    /// Waits until the queue holds nothing.
+    pub(crate) async fn drained(&self) {
+        let start = Instant::now();
+        loop {
+            let depth = self.bus.depth(QUEUE).await.expect("the queue is there");
+            if depth.ready + depth.unacknowledged == 0 {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the queue still holds {depth:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until a handler hangs, then ends its consumer as a crash would.
+    pub(crate) async fn crash_when_hanging(&self, running: Running) {
+        let hanging = tokio::time::timeout(PATIENCE, self.recorder.hanging.0.acquire()).await;
+        hanging.expect("a handler hangs in time").expect("open").forget();
+        running.crash().await;
+    }
+}
+
+impl Running {
+    pub(crate) async fn until(&mut self, what: &str, holds: impl FnMut(&ConsumerStatus) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, self.status.wait_for(holds))
+            .await
+            .map(|status| status.is_ok());
+        assert_eq!(
+            waited,
+            Ok(true),
+            "waited in vain until {what}: {:?}",
+            self.status.borrow()
+        );
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("it stops in time");
+        ended.expect("it does not panic").expect("it was asked to stop");
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn fails(self) -> ConsumerError {
+        let ended = tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("it ends in time");
+        ended
+            .expect("it does not panic")
+            .expect_err("it was not asked to stop")
+    }
+}
+
+pub(crate) fn last_version(events: &[Arc<RecordedEvent>]) -> Version {
+    events.last().map(|event| event.version).unwrap_or_default()
+}

@@ -1,0 +1,6 @@
+//! Tests of the roles on a real log, real keys and real views in a folder.
+
+mod answering;
+mod auditing;
+mod crashing;
+mod world;
