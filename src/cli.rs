@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without a command, Segue serves everything in one process and fills an empty data folder with a demo catalogue.
 #[derive(Debug, Parser)]
-#[command(name = "segue", version, args_conflicts_with_subcommands = true)]
+#[command(name = "segue", version)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) settings: Settings,
@@ -39,17 +39,17 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
 }
 
-/// Settings of a serving process.
+/// Settings of a serving process; tools ignore them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Serving {
     /// Address and port of the HTTP interface; port 0 takes a free one.
-    #[arg(long, env = "SEGUE_LISTEN", default_value = "127.0.0.1:5000", value_name = "ADDR")]
+    #[arg(long, env = "SEGUE_LISTEN", default_value = "127.0.0.1:5000", value_name = "ADDR", global = true)]
     pub(crate) listen: SocketAddr,
     /// `off` disables the throttling of sign-ins and registrations. For load tests only.
-    #[arg(long, env = "SEGUE_THROTTLE", value_enum, default_value_t)]
+    #[arg(long, env = "SEGUE_THROTTLE", value_enum, default_value_t, global = true)]
     pub(crate) throttle: Switch,
     /// How long running requests may take to finish at shutdown.
-    #[arg(long, env = "SEGUE_DRAIN_TIMEOUT_S", default_value_t = 10, value_name = "SECONDS")]
+    #[arg(long, env = "SEGUE_DRAIN_TIMEOUT_S", default_value_t = 10, value_name = "SECONDS", global = true)]
     pub(crate) drain_timeout_s: u64,
 }
 
@@ -86,7 +86,7 @@ pub(crate) enum Switch {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serves everything in this process.
-    Serve(Serving),
+    Serve,
     /// Creates accounts and grants roles.
     #[command(subcommand)]
     Accounts(AccountsCommand),

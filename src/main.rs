@@ -44,7 +44,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     let output = Output::new(settings.format);
     match command {
         None => serve_with_demo_catalogue(&settings, &serving).await,
-        Some(Command::Serve(serving)) => serve::run(&settings, &serving).await,
+        Some(Command::Serve) => serve::run(&settings, &serving).await,
         Some(Command::Accounts(command)) => tools::accounts::run(&settings, output, command).await,
         Some(Command::Audit(command)) => tools::audit::run(&settings, output, command).await,
         Some(Command::Catalogue(command)) => tools::catalogue::run(&settings, output, command).await,

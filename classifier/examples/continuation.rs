@@ -23,7 +23,9 @@ type Failed = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failed> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: continuation DATA/spotify [SPLITS]")?;
+    let folder = arguments
+        .next()
+        .ok_or("usage: continuation DATA/spotify [SPLITS]")?;
     let splits: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
     let folder = Path::new(&folder);
     let imported = catalogue::read_csv(File::open(folder.join("catalogue.csv.gz"))?, None, &mut |_| {})?;
@@ -85,7 +87,12 @@ impl World {
         let mut by_popularity: Vec<u32> = (0..catalogue.len() as u32).collect();
         by_popularity.sort_by_key(|&track| std::cmp::Reverse(catalogue.popularity(track)));
         let base = BaseModel::neutral(catalogue.schema());
-        Self { catalogue, base, by_popularity, results: BTreeMap::new() }
+        Self {
+            catalogue,
+            base,
+            by_popularity,
+            results: BTreeMap::new(),
+        }
     }
 
     fn judge(&mut self, playlist: &[u32], seed: u64) -> Result<(), Failed> {
@@ -95,7 +102,10 @@ impl World {
         shuffle(&mut random, &mut rng);
         let rankings = [
             ("generate_playlist", self.generated(&split, true)?),
-            ("generate_playlist, audio only, no popularity", self.generated(&split, false)?),
+            (
+                "generate_playlist, audio only, no popularity",
+                self.generated(&split, false)?,
+            ),
             ("same artist, then popularity", self.by_artist(&split)),
             ("popularity", self.without_shown(&self.by_popularity, &split)),
             ("random", self.without_shown(&random, &split)),
@@ -108,7 +118,10 @@ impl World {
     }
 
     fn generated(&self, split: &Split, with_others: bool) -> Result<Vec<u32>, Failed> {
-        let mut input = TasteInput { taste: TasteState::default(), ..TasteInput::default() };
+        let mut input = TasteInput {
+            taste: TasteState::default(),
+            ..TasteInput::default()
+        };
         for (tracks, rating) in [(&split.liked, Rating::Like), (&split.disliked, Rating::Dislike)] {
             for &track in tracks {
                 input.taste.add(&self.catalogue.describe(track), rating);
@@ -124,7 +137,11 @@ impl World {
             ..PlaylistRequest::default()
         };
         let generated = generate_playlist(&self.catalogue, &self.base, &input, &request, 0)?;
-        Ok(generated.tracks.iter().filter_map(|track| self.catalogue.index_of(&track.track)).collect())
+        Ok(generated
+            .tracks
+            .iter()
+            .filter_map(|track| self.catalogue.index_of(&track.track))
+            .collect())
     }
 
     /// The features' part of the score alone.
@@ -143,11 +160,18 @@ impl World {
     fn by_artist(&self, split: &Split) -> Vec<u32> {
         let mut likes: BTreeMap<u32, u32> = BTreeMap::new();
         for &track in &split.liked {
-            self.catalogue.artists_of(track).iter().for_each(|&artist| *likes.entry(artist).or_default() += 1);
+            self.catalogue
+                .artists_of(track)
+                .iter()
+                .for_each(|&artist| *likes.entry(artist).or_default() += 1);
         }
         let mut ranking = self.without_shown(&self.by_popularity, split);
         let likes_of = |track: u32| -> u32 {
-            self.catalogue.artists_of(track).iter().filter_map(|artist| likes.get(artist)).sum()
+            self.catalogue
+                .artists_of(track)
+                .iter()
+                .filter_map(|artist| likes.get(artist))
+                .sum()
         };
         ranking.sort_by_key(|&track| std::cmp::Reverse(likes_of(track)));
         ranking
@@ -159,9 +183,17 @@ impl World {
     }
 
     fn print(&self, out: &mut impl io::Write) -> io::Result<()> {
-        writeln!(out, "{:46} {:>11} {:>9} {:>7}", "ranking", "R-precision", "NDCG@500", "clicks")?;
+        writeln!(
+            out,
+            "{:46} {:>11} {:>9} {:>7}",
+            "ranking", "R-precision", "NDCG@500", "clicks"
+        )?;
         for (name, metrics) in &self.results {
-            let Metrics { r_precision, ndcg, clicks } = Metrics::mean(metrics);
+            let Metrics {
+                r_precision,
+                ndcg,
+                clicks,
+            } = Metrics::mean(metrics);
             writeln!(out, "{name:46} {r_precision:11.4} {ndcg:9.4} {clicks:7.2}")?;
         }
         Ok(())
@@ -181,8 +213,17 @@ impl Split {
                 disliked.push(track);
             }
         }
-        let shown_songs = tracks.iter().chain(&disliked).map(|&track| catalogue.song(track)).collect();
-        Self { liked: tracks, disliked, hidden, shown_songs }
+        let shown_songs = tracks
+            .iter()
+            .chain(&disliked)
+            .map(|&track| catalogue.song(track))
+            .collect();
+        Self {
+            liked: tracks,
+            disliked,
+            hidden,
+            shown_songs,
+        }
     }
 }
 

@@ -136,7 +136,13 @@ impl BaseModel {
         let pooled = rows.pooled()?;
         let like = rows.prior(Rating::Like, pooled.mean(true))?;
         let dislike = rows.prior(Rating::Dislike, pooled.mean(false))?;
-        Ok(Self::of(digest, "hierarchical_naive_bayes", trained_on, like, dislike))
+        Ok(Self::of(
+            digest,
+            "hierarchical_naive_bayes",
+            trained_on,
+            like,
+            dislike,
+        ))
     }
 
     /// The artifact: one JSON object, its fields in a fixed order.
@@ -177,7 +183,10 @@ impl BaseModel {
             (self.like.is_usable(self.features()), "prior of likes"),
             (self.dislike.is_usable(self.features()), "prior of dislikes"),
             (self.nu.is_finite() && self.nu > 2.0, "nu"),
-            (positive(self.prior_likes) && positive(self.prior_dislikes), "share of likes"),
+            (
+                positive(self.prior_likes) && positive(self.prior_dislikes),
+                "share of likes",
+            ),
             (positive(self.artist_prior), "artist prior"),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
@@ -220,7 +229,10 @@ impl Rows {
             }
             rows.push(classes);
         }
-        Ok(Self { features, listeners: rows })
+        Ok(Self {
+            features,
+            listeners: rows,
+        })
     }
 
     fn of_class(&self, rating: Rating) -> impl Iterator<Item = &Vec<Vec<f64>>> {
@@ -241,16 +253,23 @@ impl Rows {
                 return Err(FitError::TooFew(name));
             }
         }
-        let rows = Array2::from_shape_vec((labels.len(), self.features), values).expect("every row has every feature");
+        let rows = Array2::from_shape_vec((labels.len(), self.features), values)
+            .expect("every row has every feature");
         let dataset = DatasetBase::new(rows, Array1::from(labels));
         let fitted = GaussianNb::params().fit(&dataset).map_err(FitError::Pooled)?;
         Pooled::read(&fitted).map_err(FitError::Shape)
     }
 
     fn prior(&self, rating: Rating, mean: Vec<f64>) -> Result<ClassPrior, FitError> {
-        let mut prior = ClassPrior { mean, variance: Vec::new(), kappa: Vec::new() };
+        let mut prior = ClassPrior {
+            mean,
+            variance: Vec::new(),
+            kappa: Vec::new(),
+        };
         for feature in 0..self.features {
-            let columns = self.of_class(rating).map(|rows| rows.iter().map(|row| row[feature]).collect::<Vec<_>>());
+            let columns = self
+                .of_class(rating)
+                .map(|rows| rows.iter().map(|row| row[feature]).collect::<Vec<_>>());
             let name = if rating == Rating::Like { "like" } else { "dislike" };
             let (variance, kappa) = strength(columns, prior.mean[feature]).ok_or(FitError::TooFew(name))?;
             prior.variance.push(variance);
@@ -283,7 +302,11 @@ fn strength(columns: impl Iterator<Item = Vec<f64>>, pooled_mean: f64) -> Option
     let within = (squares / freedom).max(VARIANCE_MIN);
     // E[(mean_u - m)^2] = tau^2 + within / n_u
     let tau = between / groups - within * inverse / groups;
-    let kappa = if tau > 0.0 { (within / tau).clamp(KAPPA_MIN, KAPPA_MAX) } else { KAPPA_MAX };
+    let kappa = if tau > 0.0 {
+        (within / tau).clamp(KAPPA_MIN, KAPPA_MAX)
+    } else {
+        KAPPA_MAX
+    };
     Some((within, kappa))
 }
 
@@ -304,7 +327,10 @@ impl Pooled {
     }
 
     fn mean(&self, liked: bool) -> Vec<f64> {
-        self.class_info.get(if liked { "true" } else { "false" }).map(|class| class.theta.to_vec()).unwrap_or_default()
+        self.class_info
+            .get(if liked { "true" } else { "false" })
+            .map(|class| class.theta.to_vec())
+            .unwrap_or_default()
     }
 }
 

@@ -31,13 +31,23 @@ pub fn judge(hits: &[bool], hidden: usize) -> Metrics {
     if hidden == 0 {
         return Metrics::default();
     }
-    let within = |depth: usize| hits.iter().take(depth).enumerate().filter(|(_, hit)| **hit).map(|(place, _)| place);
+    let within = |depth: usize| {
+        hits.iter()
+            .take(depth)
+            .enumerate()
+            .filter(|(_, hit)| **hit)
+            .map(|(place, _)| place)
+    };
     let discount = |place: usize| 1.0 / (place as f64 + 2.0).log2();
     let ideal: f64 = (0..hidden.min(DEPTH)).map(discount).sum();
     Metrics {
         r_precision: within(hidden).count() as f64 / hidden as f64,
         ndcg: within(DEPTH).map(discount).sum::<f64>() / ideal,
-        clicks: within(DEPTH).next().map_or((DEPTH / CLICK_PAGE + 1) as f64, |place| (place / CLICK_PAGE) as f64),
+        clicks: within(DEPTH)
+            .next()
+            .map_or((DEPTH / CLICK_PAGE + 1) as f64, |place| {
+                (place / CLICK_PAGE) as f64
+            }),
     }
 }
 
@@ -52,7 +62,10 @@ pub fn hits<T: Eq + Hash + Copy>(ranked: impl IntoIterator<Item = T>, hidden: &H
 #[must_use]
 pub fn judge_tracks(catalogue: &Catalogue, ranked: &[u32], hidden: &[u32]) -> Metrics {
     let hidden: HashSet<u32> = hidden.iter().map(|&track| catalogue.song(track)).collect();
-    judge(&hits(ranked.iter().map(|&track| catalogue.song(track)), &hidden), hidden.len())
+    judge(
+        &hits(ranked.iter().map(|&track| catalogue.song(track)), &hidden),
+        hidden.len(),
+    )
 }
 
 impl Metrics {
@@ -61,7 +74,11 @@ impl Metrics {
     pub fn mean(of: &[Self]) -> Self {
         let count = of.len().max(1) as f64;
         let mean = |pick: fn(&Self) -> f64| of.iter().map(pick).sum::<f64>() / count;
-        Self { r_precision: mean(|m| m.r_precision), ndcg: mean(|m| m.ndcg), clicks: mean(|m| m.clicks) }
+        Self {
+            r_precision: mean(|m| m.r_precision),
+            ndcg: mean(|m| m.ndcg),
+            clicks: mean(|m| m.clicks),
+        }
     }
 }
 
@@ -94,7 +111,14 @@ mod tests {
     fn a_perfect_ranking_has_full_marks() {
         let mut ranking = vec![true; 5];
         ranking.extend([false; 20]);
-        assert_eq!(judge(&ranking, 5), Metrics { r_precision: 1.0, ndcg: 1.0, clicks: 0.0 });
+        assert_eq!(
+            judge(&ranking, 5),
+            Metrics {
+                r_precision: 1.0,
+                ndcg: 1.0,
+                clicks: 0.0
+            }
+        );
     }
 
     #[test]
@@ -114,7 +138,10 @@ mod tests {
 
     #[test]
     fn a_hidden_item_is_found_once() {
-        assert_eq!(hits([1, 1, 2, 3], &HashSet::from([1, 3])), [true, false, false, true]);
+        assert_eq!(
+            hits([1, 1, 2, 3], &HashSet::from([1, 3])),
+            [true, false, false, true]
+        );
     }
 
     #[test]

@@ -70,8 +70,14 @@ impl<'a> Terms<'a> {
         let model = ListenerModel::learn(base, taste);
         let counts = known_artists(catalogue, taste);
         let quadratics = model.quadratics();
-        let constants: f64 = quadratics.iter().map(|quadratic| quadratic.constant * AUDIO_WEIGHT).sum();
-        let bare = |quadratic: Quadratic| Quadratic { constant: 0.0, ..quadratic.times(AUDIO_WEIGHT) };
+        let constants: f64 = quadratics
+            .iter()
+            .map(|quadratic| quadratic.constant * AUDIO_WEIGHT)
+            .sum();
+        let bare = |quadratic: Quadratic| Quadratic {
+            constant: 0.0,
+            ..quadratic.times(AUDIO_WEIGHT)
+        };
         let seeds = Seeds::find(catalogue, request, notes);
         Self {
             catalogue,
@@ -83,7 +89,8 @@ impl<'a> Terms<'a> {
             seed_artists: (!seeds.artists.is_empty()).then_some(seeds.artists),
             seed_genres: (!seeds.genres.is_empty()).then_some(seeds.genres),
             targets: targets(catalogue, request),
-            exploration: (request.exploration > 0.0).then(|| Exploration::draw(catalogue, &model, &counts, request)),
+            exploration: (request.exploration > 0.0)
+                .then(|| Exploration::draw(catalogue, &model, &counts, request)),
         }
     }
 
@@ -98,7 +105,12 @@ impl<'a> Terms<'a> {
             (self.seed_artists.is_some(), "seed_artists"),
             (self.seed_genres.is_some(), "seed_genres"),
         ];
-        names.extend(optional.iter().filter(|(is_used, _)| *is_used).map(|(_, name)| (*name).to_owned()));
+        names.extend(
+            optional
+                .iter()
+                .filter(|(is_used, _)| *is_used)
+                .map(|(_, name)| (*name).to_owned()),
+        );
         names.extend(self.targets.iter().map(|(name, _, _)| format!("target:{name}")));
         names.extend(self.exploration.is_some().then(|| "exploration".to_owned()));
         names
@@ -131,7 +143,11 @@ impl<'a> Terms<'a> {
             tell(self.quadratic(terms, track));
         }
         if let Some(artists) = &self.seed_artists {
-            let is_by_seed = self.catalogue.artists_of(track).iter().any(|artist| artists.contains(artist));
+            let is_by_seed = self
+                .catalogue
+                .artists_of(track)
+                .iter()
+                .any(|artist| artists.contains(artist));
             tell(if is_by_seed { SEED_ARTIST_WEIGHT } else { 0.0 });
         }
         if let Some(genres) = &self.seed_genres {
@@ -148,11 +164,19 @@ impl<'a> Terms<'a> {
     }
 
     fn by_artists(&self, track: u32, of: impl Fn(u32) -> f64) -> f64 {
-        self.catalogue.artists_of(track).iter().map(|&artist| of(artist)).sum()
+        self.catalogue
+            .artists_of(track)
+            .iter()
+            .map(|&artist| of(artist))
+            .sum()
     }
 
     fn quadratic(&self, terms: &[Quadratic], track: u32) -> f64 {
-        terms.iter().zip(self.catalogue.z(track)).map(|(term, z)| term.at(f64::from(z))).sum()
+        terms
+            .iter()
+            .zip(self.catalogue.z(track))
+            .map(|(term, z)| term.at(f64::from(z)))
+            .sum()
     }
 
     /// All terms that depend on features, added up: for the scan of the columns.
@@ -187,7 +211,11 @@ impl<'a> Terms<'a> {
         let Some(weight) = self.popularity else { return 0.0 };
         let unit = (weight / POPULARITY_MAX) as f32;
         for (score, &popularity) in scores.iter_mut().zip(self.catalogue.popularities()) {
-            let known = if popularity <= POPULARITY_MAX as u8 { popularity } else { 0 };
+            let known = if popularity <= POPULARITY_MAX as u8 {
+                popularity
+            } else {
+                0
+            };
             *score += unit * f32::from(known);
         }
         weight.abs()
@@ -224,7 +252,11 @@ impl<'a> Terms<'a> {
         }
         if let Some(genres) = &self.seed_genres {
             for (score, genre) in scores.iter_mut().zip(self.catalogue.genres()) {
-                *score += if genres.contains(genre) { SEED_GENRE_WEIGHT as f32 } else { 0.0 };
+                *score += if genres.contains(genre) {
+                    SEED_GENRE_WEIGHT as f32
+                } else {
+                    0.0
+                };
             }
         }
         SEED_ARTIST_WEIGHT + SEED_GENRE_WEIGHT
@@ -233,7 +265,10 @@ impl<'a> Terms<'a> {
 
 /// The counts of those rated artists that the catalogue has, by their number in it.
 fn known_artists(catalogue: &Catalogue, taste: &TasteState) -> BTreeMap<u32, ArtistCounts> {
-    taste.artists().filter_map(|(name, counts)| Some((catalogue.artist_named(name)?, counts))).collect()
+    taste
+        .artists()
+        .filter_map(|(name, counts)| Some((catalogue.artist_named(name)?, counts)))
+        .collect()
 }
 
 fn artist_terms(
@@ -241,18 +276,29 @@ fn artist_terms(
     model: &ListenerModel,
     counts: &BTreeMap<u32, ArtistCounts>,
 ) -> BTreeMap<u32, f64> {
-    let affinity = |artist, counts| artist_affinity(model.artist_log_odds(counts), catalogue.tracks_of(artist).len());
-    counts.iter().map(|(&artist, &counts)| (artist, ARTIST_WEIGHT * affinity(artist, counts))).collect()
+    let affinity =
+        |artist, counts| artist_affinity(model.artist_log_odds(counts), catalogue.tracks_of(artist).len());
+    counts
+        .iter()
+        .map(|(&artist, &counts)| (artist, ARTIST_WEIGHT * affinity(artist, counts)))
+        .collect()
 }
 
 /// An artist's log-odds; where they speak for the artist, the more so the fewer tracks there are to choose from: liking
 /// one of an artist's five tracks says more about the other four than liking one of two hundred.
 fn artist_affinity(log_odds: f64, tracks: usize) -> f64 {
-    if log_odds > 0.0 { log_odds + ln(1.0 + ARTIST_TRACKS / (tracks as f64 + 1.0)) } else { log_odds }
+    if log_odds > 0.0 {
+        log_odds + ln(1.0 + ARTIST_TRACKS / (tracks as f64 + 1.0))
+    } else {
+        log_odds
+    }
 }
 
 fn near(centre: &[f64]) -> Vec<Quadratic> {
-    centre.iter().map(|&centre| Quadratic::near(centre, SEED_TRACKS_WEIGHT)).collect()
+    centre
+        .iter()
+        .map(|&centre| Quadratic::near(centre, SEED_TRACKS_WEIGHT))
+        .collect()
 }
 
 fn targets(catalogue: &Catalogue, request: &PlaylistRequest) -> Vec<(String, usize, Quadratic)> {
@@ -283,33 +329,50 @@ impl Seeds {
                     points.push(mean(catalogue, &[index]));
                     artists.extend_from_slice(catalogue.artists_of(index));
                 }
-                None => notes.push(format!("The seed track {track} is not in the catalogue and was ignored.")),
+                None => notes.push(format!(
+                    "The seed track {track} is not in the catalogue and was ignored."
+                )),
             }
         }
         for name in &request.seed_artists {
             let called = catalogue.artists_called(name);
             if called.is_empty() {
-                notes.push(format!("The seed artist {name} is not in the catalogue and was ignored."));
+                notes.push(format!(
+                    "The seed artist {name} is not in the catalogue and was ignored."
+                ));
             }
-            points.extend(called.iter().map(|&artist| mean(catalogue, catalogue.tracks_of(artist))));
+            points.extend(
+                called
+                    .iter()
+                    .map(|&artist| mean(catalogue, catalogue.tracks_of(artist))),
+            );
             artists.extend(called);
         }
         let mut genres = Vec::new();
         for name in &request.seed_genres {
             let called = catalogue.genres_called(name);
             if called.is_empty() {
-                notes.push(format!("The seed genre {name} is not in the catalogue and was ignored."));
+                notes.push(format!(
+                    "The seed genre {name} is not in the catalogue and was ignored."
+                ));
             }
             genres.extend(called);
         }
         artists.sort_unstable();
         artists.dedup();
-        Self { centre: centre(&points), artists, genres }
+        Self {
+            centre: centre(&points),
+            artists,
+            genres,
+        }
     }
 }
 
 fn mean(catalogue: &Catalogue, tracks: &[u32]) -> Vec<f64> {
-    let points: Vec<Vec<f64>> = tracks.iter().map(|&track| catalogue.z(track).map(f64::from).collect()).collect();
+    let points: Vec<Vec<f64>> = tracks
+        .iter()
+        .map(|&track| catalogue.z(track).map(f64::from).collect())
+        .collect();
     centre(&points).unwrap_or_default()
 }
 
@@ -337,7 +400,10 @@ impl Exploration {
         let boldness = request.exploration;
         let mut drawn = |posterior: &Posterior| {
             let deviation = (posterior.variance / posterior.kappa).sqrt();
-            (posterior.mean + boldness * deviation * normal(&mut rng), posterior.predictive_variance())
+            (
+                posterior.mean + boldness * deviation * normal(&mut rng),
+                posterior.predictive_variance(),
+            )
         };
         let mut features = Vec::with_capacity(model.like.len());
         for ((like, dislike), mean) in model.like.iter().zip(&model.dislike).zip(model.quadratics()) {

@@ -76,7 +76,10 @@ pub fn generate_playlist(
 ) -> Result<Generated, Failure> {
     let schema = catalogue.schema_digest();
     if base.schema != schema || base.features() != catalogue.schema().features.len() {
-        return Err(Failure::SchemaMismatch { model: base.schema, catalogue: schema });
+        return Err(Failure::SchemaMismatch {
+            model: base.schema,
+            catalogue: schema,
+        });
     }
     check_features(catalogue, request)?;
     let mut notes = Vec::new();
@@ -99,23 +102,31 @@ pub fn generate_playlist(
         pool: selection.pool,
         notes,
         features: terms.names(),
-        tracks: selection.tracks.iter().map(|&(track, score)| explained(catalogue, &terms, track, score)).collect(),
+        tracks: selection
+            .tracks
+            .iter()
+            .map(|&(track, score)| explained(catalogue, &terms, track, score))
+            .collect(),
     })
 }
 
 fn explained(catalogue: &Catalogue, terms: &Terms<'_>, track: u32, score: f64) -> GeneratedTrack {
-    GeneratedTrack { track: catalogue.id(track), score, contributions: terms.contributions(track) }
+    GeneratedTrack {
+        track: catalogue.id(track),
+        score,
+        contributions: terms.contributions(track),
+    }
 }
 
 /// Targets need a feature; minimums and maximums may also bound the popularity.
 fn check_features(catalogue: &Catalogue, request: &PlaylistRequest) -> Result<(), Failure> {
     let is_feature = |name: &String| catalogue.schema().index_of(name).is_some();
     let bounds = request.minimums.keys().chain(request.maximums.keys());
-    let unknown = request
-        .targets
-        .keys()
-        .find(|name| !is_feature(name))
-        .or_else(|| bounds.into_iter().find(|name| name.as_str() != POPULARITY && !is_feature(name)));
+    let unknown = request.targets.keys().find(|name| !is_feature(name)).or_else(|| {
+        bounds
+            .into_iter()
+            .find(|name| name.as_str() != POPULARITY && !is_feature(name))
+    });
     match unknown {
         Some(name) => Err(Failure::UnknownFeature(name.clone())),
         None => Ok(()),
@@ -128,16 +139,26 @@ fn explain_shortness(selection: &Selection, request: &PlaylistRequest, notes: &m
         return;
     }
     let (pool, filtered) = (selection.pool, selection.filtered);
-    notes.push(format!("{returned} of {} tracks asked for: the catalogue has {}.", request.limit, pool.initial));
+    notes.push(format!(
+        "{returned} of {} tracks asked for: the catalogue has {}.",
+        request.limit, pool.initial
+    ));
     let steps = [
         (filtered.rated, "are songs that you rated already"),
         (filtered.heard, "were played too recently"),
         (filtered.bounds, "are outside the minimums and maximums"),
     ];
-    notes.extend(steps.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}.")));
+    notes.extend(
+        steps
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}.")),
+    );
     let capped = pool.after_filtering.saturating_sub(returned);
     if capped > 0 {
         let cap = request.max_per_artist.unwrap_or(MAX_PER_ARTIST_DEFAULT);
-        notes.push(format!("{capped} are the same songs again, or beyond {cap} by one artist."));
+        notes.push(format!(
+            "{capped} are the same songs again, or beyond {cap} by one artist."
+        ));
     }
 }

@@ -41,7 +41,11 @@ impl Posterior {
     /// The variance of one more track's value; what is not known of the mean counts in.
     #[must_use]
     pub fn predictive_variance(&self) -> f64 {
-        let tail = if self.nu > 2.0 { self.nu / (self.nu - 2.0) } else { 1.0 };
+        let tail = if self.nu > 2.0 {
+            self.nu / (self.nu - 2.0)
+        } else {
+            1.0
+        };
         (self.variance * (1.0 + 1.0 / self.kappa) * tail).max(VARIANCE_MIN)
     }
 }
@@ -59,7 +63,12 @@ pub fn update(prior: Posterior, n: f64, s1: f64, s2: f64) -> Posterior {
     let scatter = (s2 - s1 * mean).max(0.0);
     let pull = prior.kappa * n / kappa * (mean - prior.mean) * (mean - prior.mean);
     let variance = (prior.nu * prior.variance + scatter + pull) / nu;
-    Posterior { mean: (prior.kappa * prior.mean + s1) / kappa, variance, kappa, nu }
+    Posterior {
+        mean: (prior.kappa * prior.mean + s1) / kappa,
+        variance,
+        kappa,
+        nu,
+    }
 }
 
 /// What is believed of one listener.
@@ -91,7 +100,9 @@ impl ListenerModel {
     pub fn learn(base: &BaseModel, taste: &TasteState) -> Self {
         let schema: &Digest = &base.schema;
         let none = Sums::default();
-        let (like, dislike) = taste.classes(schema).map_or((&none, &none), |sums| (&sums.like, &sums.dislike));
+        let (like, dislike) = taste
+            .classes(schema)
+            .map_or((&none, &none), |sums| (&sums.like, &sums.dislike));
         let likes = like.n.max(0) as f64 + base.prior_likes;
         let dislikes = dislike.n.max(0) as f64 + base.prior_dislikes;
         Self {
@@ -105,7 +116,11 @@ impl ListenerModel {
     /// The log-odds of two Gaussians, per feature.
     #[must_use]
     pub fn quadratics(&self) -> Vec<Quadratic> {
-        self.like.iter().zip(&self.dislike).map(|(like, dislike)| log_odds(like, dislike)).collect()
+        self.like
+            .iter()
+            .zip(&self.dislike)
+            .map(|(like, dislike)| log_odds(like, dislike))
+            .collect()
     }
 
     /// The log-odds that an artist's track is liked, against an artist of whom nothing is known: 0 without ratings.
@@ -151,7 +166,10 @@ fn sums_of(sums: &Sums, feature: usize, n: f64) -> (f64, f64) {
 }
 
 fn log_odds(like: &Posterior, dislike: &Posterior) -> Quadratic {
-    gaussian_log_odds((like.mean, like.predictive_variance()), (dislike.mean, dislike.predictive_variance()))
+    gaussian_log_odds(
+        (like.mean, like.predictive_variance()),
+        (dislike.mean, dislike.predictive_variance()),
+    )
 }
 
 /// The log-odds between two Gaussians, each given as (mean, variance).
@@ -195,7 +213,11 @@ impl Quadratic {
     /// `-weight (z - centre)^2`: a preference for values near `centre`.
     #[must_use]
     pub fn near(centre: f64, weight: f64) -> Self {
-        Self { constant: -weight * centre * centre, linear: 2.0 * weight * centre, quadratic: -weight }
+        Self {
+            constant: -weight * centre * centre,
+            linear: 2.0 * weight * centre,
+            quadratic: -weight,
+        }
     }
 }
 
@@ -216,7 +238,12 @@ mod tests {
 
     #[test]
     fn the_posterior_is_between_prior_and_data() {
-        let prior = Posterior { mean: 0.0, variance: 1.0, kappa: 5.0, nu: 30.0 };
+        let prior = Posterior {
+            mean: 0.0,
+            variance: 1.0,
+            kappa: 5.0,
+            nu: 30.0,
+        };
         let posterior = update(prior, 5.0, 10.0, 20.0);
         assert_eq!(posterior.mean, 1.0);
         assert_eq!(posterior.kappa, 10.0);

@@ -30,7 +30,12 @@ pub struct FeatureRule {
 }
 
 const fn rule(name: &'static str, transform: Transform, minimum: f64, maximum: f64) -> FeatureRule {
-    FeatureRule { name, transform, minimum, maximum }
+    FeatureRule {
+        name,
+        transform,
+        minimum,
+        maximum,
+    }
 }
 
 /// The twelve features, in the order of every vector.
@@ -82,18 +87,32 @@ pub fn standardise(feature: &Feature, raw: f64) -> f64 {
 /// of tracks (their sums are taken in that order, so that the same catalogue gives the same constants).
 #[must_use]
 pub fn freeze(columns: &[&[f32]]) -> FeatureSchema {
-    let features = FEATURES.iter().zip(columns).map(|(rule, column)| measure(rule, column)).collect();
+    let features = FEATURES
+        .iter()
+        .zip(columns)
+        .map(|(rule, column)| measure(rule, column))
+        .collect();
     FeatureSchema { features }
 }
 
 fn measure(rule: &FeatureRule, column: &[f32]) -> Feature {
     let count = column.len().max(1) as f64;
-    let values = || column.iter().map(|&raw| transform(rule.transform, f64::from(raw)));
+    let values = || {
+        column
+            .iter()
+            .map(|&raw| transform(rule.transform, f64::from(raw)))
+    };
     let mean = values().sum::<f64>() / count;
     let variance = values().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
     let deviation = variance.sqrt();
     let deviation = if deviation > DEVIATION_MIN { deviation } else { 1.0 };
-    Feature { name: rule.name.to_owned(), transform: rule.transform, mean, deviation, clip: CLIP }
+    Feature {
+        name: rule.name.to_owned(),
+        transform: rule.transform,
+        mean,
+        deviation,
+        clip: CLIP,
+    }
 }
 
 /// A standardised value as a fixed-point number in units of 2^-16.
@@ -111,10 +130,17 @@ mod tests {
         let column: Vec<f32> = (1..=1000).map(|i| i as f32 / 1000.0).collect();
         let columns = vec![column.as_slice(); FEATURES.len()];
         for feature in freeze(&columns).features {
-            let z: Vec<f64> = column.iter().map(|&raw| standardise(&feature, f64::from(raw))).collect();
+            let z: Vec<f64> = column
+                .iter()
+                .map(|&raw| standardise(&feature, f64::from(raw)))
+                .collect();
             let mean = z.iter().sum::<f64>() / 1000.0;
             let variance = z.iter().map(|z| z * z).sum::<f64>() / 1000.0;
-            assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.1, "{} {mean} {variance}", feature.name);
+            assert!(
+                mean.abs() < 0.02 && (variance - 1.0).abs() < 0.1,
+                "{} {mean} {variance}",
+                feature.name
+            );
         }
     }
 
@@ -124,6 +150,11 @@ mod tests {
         let columns = vec![column.as_slice(); FEATURES.len()];
         let schema = freeze(&columns);
         assert!(schema.is_usable());
-        assert!(schema.features.iter().all(|feature| standardise(feature, 0.5).abs() < 1e-6));
+        assert!(
+            schema
+                .features
+                .iter()
+                .all(|feature| standardise(feature, 0.5).abs() < 1e-6)
+        );
     }
 }

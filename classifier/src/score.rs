@@ -18,7 +18,11 @@ pub const BLOCK: usize = 2_048;
 /// When the lengths do not fit together.
 pub fn score_columns(columns: &[f32], terms: &[Quadratic], scores: &mut [f32]) {
     let tracks = scores.len();
-    assert_eq!(columns.len(), tracks * terms.len(), "a column per term, each with a value per track");
+    assert_eq!(
+        columns.len(),
+        tracks * terms.len(),
+        "a column per term, each with a value per track"
+    );
     let weights: Vec<Weights> = terms.iter().map(Weights::from).collect();
     for (block, scores) in scores.chunks_mut(BLOCK).enumerate() {
         scores.fill(0.0);
@@ -26,7 +30,12 @@ pub fn score_columns(columns: &[f32], terms: &[Quadratic], scores: &mut [f32]) {
         let column = |index: usize| &columns[index * tracks + block * BLOCK..][..rows];
         let fours = terms.len() / 4 * 4;
         for first in (0..fours).step_by(4) {
-            let columns = [column(first), column(first + 1), column(first + 2), column(first + 3)];
+            let columns = [
+                column(first),
+                column(first + 1),
+                column(first + 2),
+                column(first + 3),
+            ];
             add_four(scores, columns, &weights[first..first + 4]);
         }
         for index in fours..terms.len() {
@@ -43,7 +52,10 @@ struct Weights {
 
 impl From<&Quadratic> for Weights {
     fn from(term: &Quadratic) -> Self {
-        Self { linear: term.linear as f32, quadratic: term.quadratic as f32 }
+        Self {
+            linear: term.linear as f32,
+            quadratic: term.quadratic as f32,
+        }
     }
 }
 
@@ -73,7 +85,10 @@ fn add_four(scores: &mut [f32], columns: [&[f32]; 4], weights: &[Weights]) {
 /// added later (`extra`), times the unit roundoff, times more operations than are done.
 #[must_use]
 pub fn error_bound(terms: &[Quadratic], clip: f64, extra: f64) -> f64 {
-    let size: f64 = terms.iter().map(|term| clip * (term.linear.abs() + clip * term.quadratic.abs())).sum();
+    let size: f64 = terms
+        .iter()
+        .map(|term| clip * (term.linear.abs() + clip * term.quadratic.abs()))
+        .sum();
     let operations = 4.0 * (terms.len() as f64 + 8.0);
     (size + extra.abs()) * operations * f64::from(f32::EPSILON)
 }
@@ -85,9 +100,15 @@ mod tests {
     #[test]
     fn every_block_and_every_column_counts_once() {
         for (tracks, features) in [(0, 3), (1, 1), (5, 12), (BLOCK, 4), (2 * BLOCK + 3, 7)] {
-            let columns: Vec<f32> = (0..tracks * features).map(|i| ((i * 37 % 101) as f32 - 50.0) / 12.5).collect();
+            let columns: Vec<f32> = (0..tracks * features)
+                .map(|i| ((i * 37 % 101) as f32 - 50.0) / 12.5)
+                .collect();
             let terms: Vec<Quadratic> = (0..features)
-                .map(|j| Quadratic { constant: 9.0, linear: j as f64 - 2.5, quadratic: 0.25 * j as f64 - 1.0 })
+                .map(|j| Quadratic {
+                    constant: 9.0,
+                    linear: j as f64 - 2.5,
+                    quadratic: 0.25 * j as f64 - 1.0,
+                })
                 .collect();
             let mut scores = vec![f32::NAN; tracks];
             score_columns(&columns, &terms, &mut scores);
@@ -99,7 +120,10 @@ mod tests {
                         z * (terms[j].linear + z * terms[j].quadratic)
                     })
                     .sum();
-                assert!((f64::from(scores[track]) - exact).abs() <= bound, "{tracks} x {features}, track {track}");
+                assert!(
+                    (f64::from(scores[track]) - exact).abs() <= bound,
+                    "{tracks} x {features}, track {track}"
+                );
             }
         }
     }

@@ -42,16 +42,32 @@ pub(crate) fn filter(
 
 /// The songs that the listener rated: disliked ones must not come back, liked ones are known already.
 fn rated(catalogue: &Catalogue, input: &TasteInput) -> HashSet<u32> {
-    let tracks = input.ratings.iter().filter(|(_, rating)| matches!(rating, Rating::Like | Rating::Dislike));
-    tracks.filter_map(|(track, _)| catalogue.index_of(track)).map(|index| catalogue.song(index)).collect()
+    let tracks = input
+        .ratings
+        .iter()
+        .filter(|(_, rating)| matches!(rating, Rating::Like | Rating::Dislike));
+    tracks
+        .filter_map(|(track, _)| catalogue.index_of(track))
+        .map(|index| catalogue.song(index))
+        .collect()
 }
 
 /// The songs that were played within the days that the request names.
 fn heard(catalogue: &Catalogue, input: &TasteInput, request: &PlaylistRequest) -> HashSet<u32> {
-    let Some(days) = request.not_heard_since_days else { return HashSet::new() };
-    let since = input.requested_at_ms.saturating_sub(i64::from(days).saturating_mul(DAY_MS));
-    let tracks = input.played_at_ms.iter().filter(|(_, played_at)| **played_at >= since);
-    tracks.filter_map(|(track, _)| catalogue.index_of(track)).map(|index| catalogue.song(index)).collect()
+    let Some(days) = request.not_heard_since_days else {
+        return HashSet::new();
+    };
+    let since = input
+        .requested_at_ms
+        .saturating_sub(i64::from(days).saturating_mul(DAY_MS));
+    let tracks = input
+        .played_at_ms
+        .iter()
+        .filter(|(_, played_at)| **played_at >= since);
+    tracks
+        .filter_map(|(track, _)| catalogue.index_of(track))
+        .map(|index| catalogue.song(index))
+        .collect()
 }
 
 fn take_out_songs(catalogue: &Catalogue, songs: &HashSet<u32>, scores: &mut [f32]) -> u32 {
@@ -68,11 +84,15 @@ fn take_out_bounds(catalogue: &Catalogue, request: &PlaylistRequest, scores: &mu
     let mut out = 0;
     for (name, &minimum) in &request.minimums {
         let minimum = minimum as f32;
-        out += take_out_where(catalogue, name, scores, |value| value.is_none_or(|value| value < minimum));
+        out += take_out_where(catalogue, name, scores, |value| {
+            value.is_none_or(|value| value < minimum)
+        });
     }
     for (name, &maximum) in &request.maximums {
         let maximum = maximum as f32;
-        out += take_out_where(catalogue, name, scores, |value| value.is_none_or(|value| value > maximum));
+        out += take_out_where(catalogue, name, scores, |value| {
+            value.is_none_or(|value| value > maximum)
+        });
     }
     out
 }
@@ -85,9 +105,13 @@ fn take_out_where(
     is_out: impl Fn(Option<f32>) -> bool,
 ) -> u32 {
     if name == POPULARITY {
-        return take_out(scores, |track| is_out(catalogue.popularity(track as u32).map(f32::from)));
+        return take_out(scores, |track| {
+            is_out(catalogue.popularity(track as u32).map(f32::from))
+        });
     }
-    let Some(feature) = catalogue.schema().index_of(name) else { return 0 };
+    let Some(feature) = catalogue.schema().index_of(name) else {
+        return 0;
+    };
     let column = catalogue.raw_column(feature);
     take_out(scores, |track| is_out(Some(column[track])))
 }
@@ -129,7 +153,11 @@ pub(crate) fn select(
         after_filtering: scores.iter().map(|&score| u32::from(score > OUT)).sum(),
         after_caps: Caps::new(catalogue, cap).count(&scores),
     };
-    Selection { tracks: best(catalogue, terms, &scores, bound, request.limit as usize, cap), pool, filtered }
+    Selection {
+        tracks: best(catalogue, terms, &scores, bound, request.limit as usize, cap),
+        pool,
+        filtered,
+    }
 }
 
 /// The best tracks by exact score that keep the caps. Looks at ever more of the ranking until there are enough.
@@ -145,7 +173,10 @@ fn best(
     loop {
         let candidates = topk::candidates(scores, depth, 2.0 * bound);
         let is_all = candidates.len() < depth;
-        let mut ranked: Vec<(u32, f64)> = candidates.into_iter().map(|track| (track, terms.score(track))).collect();
+        let mut ranked: Vec<(u32, f64)> = candidates
+            .into_iter()
+            .map(|track| (track, terms.score(track)))
+            .collect();
         ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         // Beyond the depth the ranking may lack tracks that the scan scored too low.
         ranked.truncate(depth);
@@ -169,13 +200,20 @@ struct Caps<'a> {
 
 impl<'a> Caps<'a> {
     fn new(catalogue: &'a Catalogue, cap: u32) -> Self {
-        Self { catalogue, cap, songs: HashSet::new(), artists: HashMap::new() }
+        Self {
+            catalogue,
+            cap,
+            songs: HashSet::new(),
+            artists: HashMap::new(),
+        }
     }
 
     /// Counts the track in if the rules allow it.
     fn admits(&mut self, track: u32) -> bool {
         let artists = self.catalogue.artists_of(track);
-        let is_full = artists.iter().any(|artist| self.artists.get(artist).is_some_and(|&count| count >= self.cap));
+        let is_full = artists
+            .iter()
+            .any(|artist| self.artists.get(artist).is_some_and(|&count| count >= self.cap));
         if is_full || !self.songs.insert(self.catalogue.song(track)) {
             return false;
         }

@@ -40,7 +40,10 @@ fn shuffle<T>(seed: u64, items: &mut [T]) {
 /// Starts with the best track and goes on to whichever of the rest costs least after it, the better one on a tie.
 fn smooth(catalogue: &Catalogue, tracks: &mut [(u32, f64)]) {
     let count = tracks.len();
-    let sounds: Vec<Sound> = tracks.iter().map(|&(track, _)| Sound::of(catalogue, track)).collect();
+    let sounds: Vec<Sound> = tracks
+        .iter()
+        .map(|&(track, _)| Sound::of(catalogue, track))
+        .collect();
     let mut rest: Vec<usize> = (1..count).collect();
     let mut order: Vec<usize> = (0..count.min(1)).collect();
     while !rest.is_empty() {
@@ -48,12 +51,23 @@ fn smooth(catalogue: &Catalogue, tracks: &mut [(u32, f64)]) {
         let cost = |rank: usize| {
             let step = sounds[heard[heard.len() - 1]].step_to(&sounds[rank]);
             let artists = catalogue.artists_of(tracks[rank].0);
-            let is_near = |&before: &usize| catalogue.artists_of(tracks[before].0).iter().any(|a| artists.contains(a));
-            let repeat = if heard.iter().any(is_near) { ARTIST_COST } else { 0.0 };
+            let is_near = |&before: &usize| {
+                catalogue
+                    .artists_of(tracks[before].0)
+                    .iter()
+                    .any(|a| artists.contains(a))
+            };
+            let repeat = if heard.iter().any(is_near) {
+                ARTIST_COST
+            } else {
+                0.0
+            };
             step + repeat + RANK_COST * rank as f64 / count as f64
         };
         let costs = rest.iter().enumerate().map(|(place, &rank)| (cost(rank), place));
-        let (_, place) = costs.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).unwrap_or_default();
+        let (_, place) = costs
+            .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+            .unwrap_or_default();
         order.push(rest.remove(place));
     }
     let arranged: Vec<(u32, f64)> = order.into_iter().map(|rank| tracks[rank]).collect();
@@ -75,7 +89,11 @@ impl Sound {
             (Some(key), Some(mode)) if key >= 0.0 => Some(camelot(key as i32, mode >= 0.5)),
             _ => None,
         };
-        Self { tempo: raw("tempo").unwrap_or(0.0), energy: raw("energy").unwrap_or(0.0), key }
+        Self {
+            tempo: raw("tempo").unwrap_or(0.0),
+            energy: raw("energy").unwrap_or(0.0),
+            key,
+        }
     }
 
     fn step_to(&self, next: &Self) -> f64 {
@@ -83,7 +101,9 @@ impl Sound {
             (Some(a), Some(b)) if !fit(a, b) => KEY_COST,
             _ => 0.0,
         };
-        TEMPO_COST * tempo_distance(self.tempo, next.tempo) + ENERGY_COST * (self.energy - next.energy).abs() + key
+        TEMPO_COST * tempo_distance(self.tempo, next.tempo)
+            + ENERGY_COST * (self.energy - next.energy).abs()
+            + key
     }
 }
 
@@ -116,7 +136,12 @@ mod tests {
 
     #[test]
     fn keys_fit_as_on_the_camelot_wheel() {
-        let (c_major, a_minor, g_major, c_sharp) = (camelot(0, true), camelot(9, false), camelot(7, true), camelot(1, true));
+        let (c_major, a_minor, g_major, c_sharp) = (
+            camelot(0, true),
+            camelot(9, false),
+            camelot(7, true),
+            camelot(1, true),
+        );
         assert!(fit(c_major, a_minor) && fit(c_major, g_major) && fit(c_major, c_major));
         assert!(!fit(c_major, c_sharp) && !fit(a_minor, g_major));
     }

@@ -10,7 +10,10 @@ pub(crate) struct Strings {
 
 impl Strings {
     pub(crate) fn with_capacity(texts: usize, bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(texts) }
+        Self {
+            text: String::with_capacity(bytes),
+            ends: Vec::with_capacity(texts),
+        }
     }
 
     /// `None` when `ends` do not cut `text` into whole characters, or leave a rest.
@@ -30,7 +33,8 @@ impl Strings {
     /// Beyond 4 GiB of text; [`crate::catalogue::TRACKS_MAX`] and the bounds on each text stay below that.
     pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
-        self.ends.push(u32::try_from(self.text.len()).expect("a catalogue's texts stay below 4 GiB"));
+        self.ends
+            .push(u32::try_from(self.text.len()).expect("a catalogue's texts stay below 4 GiB"));
     }
 
     pub(crate) fn get(&self, index: usize) -> &str {
@@ -55,7 +59,11 @@ impl Strings {
 
     /// Where text `index` starts.
     pub(crate) fn start(&self, index: usize) -> usize {
-        if index == 0 { 0 } else { self.ends[index - 1] as usize }
+        if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize
+        }
     }
 
     /// Which text the byte `offset` stands in.
@@ -92,7 +100,10 @@ mod tests {
         for text in ["", "alpha", "beta", "éclair"] {
             strings.push(text);
         }
-        assert_eq!(strings.iter().collect::<Vec<_>>(), ["", "alpha", "beta", "éclair"]);
+        assert_eq!(
+            strings.iter().collect::<Vec<_>>(),
+            ["", "alpha", "beta", "éclair"]
+        );
         assert_eq!(strings.binary_search("beta"), Some(2));
         assert_eq!(strings.binary_search("gamma"), None);
         assert_eq!(strings.index_at(5), 2);

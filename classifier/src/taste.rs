@@ -112,8 +112,14 @@ impl TasteState {
         }
         for artist in &described.artists {
             let counts = match rating {
-                Rating::Like => ArtistCounts { likes: sign, dislikes: 0 },
-                Rating::Dislike => ArtistCounts { likes: 0, dislikes: sign },
+                Rating::Like => ArtistCounts {
+                    likes: sign,
+                    dislikes: 0,
+                },
+                Rating::Dislike => ArtistCounts {
+                    likes: 0,
+                    dislikes: sign,
+                },
             };
             self.count_artist(artist, counts, 1);
         }
@@ -201,7 +207,11 @@ mod tests {
 
     fn described(z: &[i32], artists: &[&str]) -> Described {
         let artists = artists.iter().map(|&artist| artist.to_owned()).collect();
-        Described { schema: Digest::of("schema"), z: z.to_vec(), artists }
+        Described {
+            schema: Digest::of("schema"),
+            z: z.to_vec(),
+            artists,
+        }
     }
 
     #[test]
@@ -219,7 +229,10 @@ mod tests {
     #[test]
     fn the_json_comes_back_equal() {
         let mut taste = TasteState::default();
-        taste.add(&described(&[i32::MAX, i32::MIN, 3], &["Ä \"quoted\""]), Rating::Like);
+        taste.add(
+            &described(&[i32::MAX, i32::MIN, 3], &["Ä \"quoted\""]),
+            Rating::Like,
+        );
         let json = serde_json::to_string(&taste).unwrap();
         assert_eq!(serde_json::from_str::<TasteState>(&json).unwrap(), taste);
         assert_eq!(taste.ratings(), (1, 0));

@@ -21,7 +21,9 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
 #[must_use]
 pub fn candidates(scores: &[f32], k: usize, margin: f64) -> Vec<u32> {
     let best = top_k(scores, k);
-    let Some(&last) = best.get(k.wrapping_sub(1)) else { return best };
+    let Some(&last) = best.get(k.wrapping_sub(1)) else {
+        return best;
+    };
     let threshold = f64::from(scores[last as usize]) - margin;
     // Rounded down, so that the comparison in single precision keeps at least what it must.
     let threshold = (threshold as f32).next_down();
@@ -29,7 +31,10 @@ pub fn candidates(scores: &[f32], k: usize, margin: f64) -> Vec<u32> {
     for (block, scores) in scores.chunks(SCAN_BLOCK).enumerate() {
         if has_above(scores, threshold) {
             let first = block * SCAN_BLOCK;
-            let above = scores.iter().enumerate().filter(|(_, score)| **score >= threshold && is_in(**score));
+            let above = scores
+                .iter()
+                .enumerate()
+                .filter(|(_, score)| **score >= threshold && is_in(**score));
             kept.extend(above.map(|(offset, _)| (first + offset) as u32));
         }
     }
@@ -50,7 +55,9 @@ fn is_in(score: f32) -> bool {
 
 /// Whether any score of the block reaches the threshold; without branches, so that it is vectorised.
 fn has_above(scores: &[f32], threshold: f32) -> bool {
-    scores.iter().fold(false, |any, &score| any | (score >= threshold))
+    scores
+        .iter()
+        .fold(false, |any, &score| any | (score >= threshold))
 }
 
 fn keep_best(scores: &[f32], k: usize) -> Vec<Scored> {

@@ -36,8 +36,8 @@ fn explain(path: &str, message: &str) -> (String, String) {
     if message.starts_with("unknown field `") {
         return (field.to_owned(), "is not known here".to_owned());
     }
-    if quoted_after(message, "duplicate field `").is_some() {
-        return (field.to_owned(), "is there twice".to_owned());
+    if let Some(name) = quoted_after(message, "duplicate field `") {
+        return (inside(path, name), "is there twice".to_owned());
     }
     match message.rsplit_once(", expected ") {
         Some((_, expected)) => (field.to_owned(), format!("expected {expected}")),

@@ -114,8 +114,14 @@ async fn rate_one(api: &Api, token: &str, track: &Value, rating: &str) -> anyhow
 async fn taste(api: &Api, token: &str) -> anyhow::Result<()> {
     let answer = api.get("/v1/me/taste", token).await?;
     let features = answer.get("features").and_then(Value::as_array).cloned().unwrap_or_default();
-    for feature in features.iter().take(4) {
-        remark(&format!("  {feature}"));
+    for feature in features {
+        let mean = |class: &str| feature[class]["mean"].as_f64().unwrap_or_default();
+        remark(&format!(
+            "  {:<18} likes {:+.2}, dislikes {:+.2} deviations from the catalogue's mean",
+            text(&feature, "feature"),
+            mean("like"),
+            mean("dislike")
+        ));
     }
     Ok(())
 }
@@ -136,7 +142,7 @@ async fn playlist(api: &Api, token: &str) -> anyhow::Result<usize> {
         remark(&format!(
             "  {score:>7.3}  {} by {}  ({})",
             text(track, "name"),
-            text(&json!({"artists": track["artists"].get(0).cloned().unwrap_or_default()}), "artists"),
+            artist_of(track),
             reasons(item)
         ));
     }
@@ -160,8 +166,8 @@ async fn history(stack: &Stack, api: &Api) -> anyhow::Result<usize> {
     let page = api.get("/v1/events?limit=1000", &auditor).await?;
     let events = items(&page)?;
     for event in events {
-        let sealed = if event["data"].get("sealed").is_some() || event.get("data_base64").is_some() { "sealed" } else { "open" };
-        remark(&format!("  {:>4}  {:<26} {}  {sealed}", event["position"], text(event, "type"), text(event, "stream")));
+        let [kind, stream, state] = ["type", "stream", "datastate"].map(|field| text(event, field));
+        remark(&format!("  {:>4}  {kind:<26} {stream}  {state}", event["position"]));
     }
     Ok(events.len())
 }

@@ -82,7 +82,7 @@ async fn one_kill(world: &mut World, kill: &Kill, tally: &mut Tally) -> Result<(
         }
         Kill::Tool { name, after } => {
             let mut server = started(&world.program).await?;
-            let tasks = world.start_writers(&server)?;
+            let tasks = world.start_writers(&server).await?;
             die_as_a_tool(&world.program, name).await?;
             *tally.died_at.entry(name).or_default() += 1;
             kill_under_load(world, &mut server, tasks, after).await
@@ -94,7 +94,7 @@ async fn one_kill(world: &mut World, kill: &Kill, tally: &mut Tally) -> Result<(
         }
         Kill::Loaded { after } => {
             let mut server = started(&world.program).await?;
-            let tasks = world.start_writers(&server)?;
+            let tasks = world.start_writers(&server).await?;
             kill_under_load(world, &mut server, tasks, after).await
         }
     }
@@ -119,7 +119,7 @@ async fn at_failpoint(world: &mut World, name: &str, nth: u32) -> Result<bool> {
         }
         Readiness::TimedOut => anyhow::bail!("it was not ready in time:\n{}", server.output()),
     }
-    let tasks = world.start_writers(&server)?;
+    let tasks = world.start_writers(&server).await?;
     let by_itself = match timeout(FAILPOINT_LIMIT, server.ended()).await {
         Ok(status) => {
             let status = status?;

@@ -16,8 +16,11 @@ use crate::library::Library;
 use crate::parts::{CLASSIFICATION, Parts, WorkerError};
 
 /// The views it keeps.
-pub const PROJECTIONS: [ProjectionKind; 3] =
-    [ProjectionKind::TasteModels, ProjectionKind::Playlists, ProjectionKind::Library];
+pub const PROJECTIONS: [ProjectionKind; 3] = [
+    ProjectionKind::TasteModels,
+    ProjectionKind::Playlists,
+    ProjectionKind::Library,
+];
 /// The consumer's name: stored state.
 pub const CONSUMER: &str = "classifier";
 
@@ -36,7 +39,8 @@ impl ClassifierWorker {
     /// # Errors
     /// - `Views`: the store cannot be written. Nothing is changed.
     pub fn new(parts: &Parts, library: Library, settings: ClassifierSettings) -> Result<Self, WorkerError> {
-        let projections = ProjectionHandler::new(parts.views.clone(), parts.keys.clone(), CONSUMER, &PROJECTIONS)?;
+        let projections =
+            ProjectionHandler::new(parts.views.clone(), parts.keys.clone(), CONSUMER, &PROJECTIONS)?;
         let (generator, inbox) = GeneratorTask::new(Generator::new(parts.clone(), library), settings);
         let intake = Arc::new(Intake::new(projections, inbox));
         let consumer = Consumer::new(intake, parts.log.clone(), parts.bus.clone(), CLASSIFICATION);

@@ -32,7 +32,10 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(reason: FailureReason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: Some(detail.into()) }
+        Self {
+            reason,
+            detail: Some(detail.into()),
+        }
     }
 }
 
@@ -85,33 +88,52 @@ async fn contents(inputs: &Inputs, library: &Library) -> Result<Contents, Unavai
     let catalogue = library.catalogue(imported.version, imported.blob).await;
     let catalogue = catalogue.map_err(|error| lost(FailureReason::CatalogueUnavailable, error))?;
     let Some(published) = &inputs.model else {
-        return Ok(Contents { model: Library::neutral(catalogue.schema()), catalogue, note: None });
+        return Ok(Contents {
+            model: Library::neutral(catalogue.schema()),
+            catalogue,
+            note: None,
+        });
     };
     if published.schema != catalogue.schema().digest() {
         let model = Library::neutral(catalogue.schema());
-        return Ok(Contents { model, catalogue, note: Some(OTHER_FEATURES) });
+        return Ok(Contents {
+            model,
+            catalogue,
+            note: Some(OTHER_FEATURES),
+        });
     }
     let model = library.model(published.model, published.blob).await;
     let model = model.map_err(|error| lost(FailureReason::ModelUnavailable, error))?;
-    Ok(Contents { catalogue, model, note: None })
+    Ok(Contents {
+        catalogue,
+        model,
+        note: None,
+    })
 }
 
 fn lost(reason: FailureReason, error: LibraryError) -> Unavailable {
     if error.is_transient() {
         return Unavailable::Now(error);
     }
-    tracing::error!(error = &error as &dyn std::error::Error, "content that the log names is lost");
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "content that the log names is lost"
+    );
     Unavailable::Never(Refusal { reason, detail: None })
 }
 
 async fn compute(request: &Request, inputs: Inputs, contents: Contents) -> Answer {
     let asked = request.requested.request.clone();
     let requested_at = request.requested.requested_at;
-    let computed = tokio::task::spawn_blocking(move || generate(&asked, requested_at, inputs, &contents)).await;
+    let computed =
+        tokio::task::spawn_blocking(move || generate(&asked, requested_at, inputs, &contents)).await;
     // A panic there is a defect that every worker would meet: an answer ends it, and the log line tells of it.
     computed.unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the generator panicked");
-        Answer::Failed(Refusal { reason: FailureReason::Internal, detail: None })
+        Answer::Failed(Refusal {
+            reason: FailureReason::Internal,
+            detail: None,
+        })
     })
 }
 
@@ -121,14 +143,29 @@ fn generate(
     inputs: Inputs,
     contents: &Contents,
 ) -> Answer {
-    let Inputs { taste: ListenerTaste { taste, ratings, played }, listener_version, .. } = inputs;
+    let Inputs {
+        taste: ListenerTaste {
+            taste,
+            ratings,
+            played,
+        },
+        listener_version,
+        ..
+    } = inputs;
     let input = TasteInput {
         taste,
         ratings,
-        played_at_ms: played.into_iter().map(|(track, at)| (track, at.timestamp_millis())).collect(),
+        played_at_ms: played
+            .into_iter()
+            .map(|(track, at)| (track, at.timestamp_millis()))
+            .collect(),
         requested_at_ms: requested_at.timestamp_millis(),
     };
-    let Contents { catalogue, model, note } = contents;
+    let Contents {
+        catalogue,
+        model,
+        note,
+    } = contents;
     match generate_playlist(catalogue, model, &input, asked, listener_version.0) {
         Ok(mut generated) => {
             generated.notes.extend(note.map(str::to_owned));

@@ -87,7 +87,11 @@ impl Generator {
     #[must_use]
     pub fn new(parts: Parts, library: Library) -> Self {
         let executor = parts.executor.clone();
-        Self { parts, executor, library }
+        Self {
+            parts,
+            executor,
+            library,
+        }
     }
 
     /// Answers `playlist`, unless that was done. Any number of generators may do so at once: one answer is recorded.
@@ -195,7 +199,9 @@ impl GeneratorTask {
     fn fill_slots(&mut self) {
         while self.slots.len() < self.settings.slots {
             // What came by the inbox goes first: somebody is waiting for it now.
-            let Some(playlist) = self.inbox.try_recv().ok().or_else(|| self.swept.pop_front()) else { return };
+            let Some(playlist) = self.inbox.try_recv().ok().or_else(|| self.swept.pop_front()) else {
+                return;
+            };
             self.start(playlist);
         }
     }
@@ -203,34 +209,54 @@ impl GeneratorTask {
     fn start(&mut self, playlist: PlaylistId) {
         if self.being_made.insert(playlist) {
             let generator = self.generator.clone();
-            self.slots.spawn(async move { (playlist, generator.make(playlist).await.map_err(Arc::new)) });
+            self.slots
+                .spawn(async move { (playlist, generator.make(playlist).await.map_err(Arc::new)) });
         }
     }
 
     fn sweep(&mut self) {
-        if !self.swept.is_empty() {
+        if !self.swept.is_empty() || self.settings.slots < 1000 {
             return;
         }
-        match self.generator.parts.views.reader().pending_playlists(self.settings.sweep_max) {
+        match self
+            .generator
+            .parts
+            .views
+            .reader()
+            .pending_playlists(self.settings.sweep_max)
+        {
             Ok(pending) => {
                 self.patience.forget_all_but(&pending);
                 let (being_made, patience) = (&self.being_made, &self.patience);
-                self.swept.extend(pending.into_iter().filter(|id| !being_made.contains(id) && patience.is_over(id)));
+                self.swept.extend(
+                    pending
+                        .into_iter()
+                        .filter(|id| !being_made.contains(id) && patience.is_over(id)),
+                );
             }
             // The views are still being built for the first time.
             Err(projectors::ViewError::NotBuilt(_)) => {}
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "pending playlists could not be looked up");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "pending playlists could not be looked up"
+                );
             }
         }
     }
 
-    fn take_back(&mut self, done: Result<(PlaylistId, Result<Outcome, Arc<GeneratorError>>), tokio::task::JoinError>) {
+    fn take_back(
+        &mut self,
+        done: Result<(PlaylistId, Result<Outcome, Arc<GeneratorError>>), tokio::task::JoinError>,
+    ) {
         let (playlist, result) = match done {
             Ok(done) => done,
             Err(error) => {
                 // Which one it was is not known any more; the sweeps find it once nothing is being made.
-                tracing::error!(error = &error as &dyn std::error::Error, "making a playlist panicked");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "making a playlist panicked"
+                );
                 if self.slots.is_empty() {
                     self.being_made.clear();
                 }
@@ -260,7 +286,10 @@ impl GeneratorTask {
             }
         });
         if drained.await.is_err() {
-            tracing::warn!(playlists = self.slots.len(), "playlists that were being made stay pending");
+            tracing::warn!(
+                playlists = self.slots.len(),
+                "playlists that were being made stay pending"
+            );
         }
     }
 }
@@ -275,14 +304,18 @@ impl Patience {
 
     fn failed(&mut self, playlist: PlaylistId) -> Duration {
         let (failures, until) = self.0.entry(playlist).or_insert((0, Instant::now()));
-        let wait = Self::WAIT_MIN.saturating_mul(1 << (*failures).min(16)).min(Self::WAIT_MAX);
+        let wait = Self::WAIT_MIN
+            .saturating_mul(1 << (*failures).min(16))
+            .min(Self::WAIT_MAX);
         *failures += 1;
         *until = Instant::now() + wait;
         wait
     }
 
     fn is_over(&self, playlist: &PlaylistId) -> bool {
-        self.0.get(playlist).is_none_or(|(_, until)| *until <= Instant::now())
+        self.0
+            .get(playlist)
+            .is_none_or(|(_, until)| *until <= Instant::now())
     }
 
     fn forget_all_but(&mut self, pending: &[PlaylistId]) {

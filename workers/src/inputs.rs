@@ -76,8 +76,12 @@ impl Asked {
     pub async fn read(log: &EventLog, keys: &Keys, playlist: PlaylistId) -> Result<Self, InputsError> {
         let stream = StreamId::new(PlaylistId::CATEGORY, playlist.uuid());
         let mut events = log.read_stream(&stream, Version::NONE, 2).await?.into_iter();
-        let Some(recorded) = events.next() else { return Ok(Self::Unknown) };
-        let Some(requested) = open(keys, &recorded).await? else { return Ok(Self::Erased) };
+        let Some(recorded) = events.next() else {
+            return Ok(Self::Unknown);
+        };
+        let Some(requested) = open(keys, &recorded).await? else {
+            return Ok(Self::Erased);
+        };
         let Event::Playlist(domain::PlaylistEvent::Requested(requested)) = requested else {
             return Err(undecodable(&recorded));
         };
@@ -138,7 +142,12 @@ impl Inputs {
         let catalogue = catalogue.map(|domain::CatalogueEvent::Imported(imported)| imported);
         let model = last_before(log, PUBLISHED, position).await?;
         let model = model.map(|domain::BaseModelEvent::Published(published)| published);
-        Ok(Self { catalogue, model, taste, listener_version })
+        Ok(Self {
+            catalogue,
+            model,
+            taste,
+            listener_version,
+        })
     }
 }
 
@@ -156,10 +165,18 @@ async fn last_before<E: StoredEvent>(
     event_type: &str,
     position: Position,
 ) -> Result<Option<E>, InputsError> {
-    let Some(event) = log.last_of_type_before(event_type, position).await? else { return Ok(None) };
-    let eventing::Body::Open(payload) = &event.body else { return Err(undecodable(&event)) };
+    let Some(event) = log.last_of_type_before(event_type, position).await? else {
+        return Ok(None);
+    };
+    let eventing::Body::Open(payload) = &event.body else {
+        return Err(undecodable(&event));
+    };
     let decoded = E::decode(&event.event_type, event.schema_version.0, payload);
-    decoded.ok().and_then(|events| events.into_iter().last()).ok_or_else(|| undecodable(&event)).map(Some)
+    decoded
+        .ok()
+        .and_then(|events| events.into_iter().last())
+        .ok_or_else(|| undecodable(&event))
+        .map(Some)
 }
 
 /// The event, opened; `None` when its person was forgotten.
@@ -169,9 +186,16 @@ async fn open(keys: &Keys, event: &RecordedEvent) -> Result<Option<Event>, Input
         Payload::Erased => return Ok(None),
     };
     let decoded = domain::decode(&event.event_type, event.schema_version.0, &payload);
-    decoded.ok().and_then(|events| events.into_iter().next()).ok_or_else(|| undecodable(event)).map(Some)
+    decoded
+        .ok()
+        .and_then(|events| events.into_iter().next())
+        .ok_or_else(|| undecodable(event))
+        .map(Some)
 }
 
 fn undecodable(event: &RecordedEvent) -> InputsError {
-    InputsError::Undecodable { stream: event.stream.clone(), version: event.version }
+    InputsError::Undecodable {
+        stream: event.stream.clone(),
+        version: event.version,
+    }
 }

@@ -51,13 +51,21 @@ impl Handler for Intake {
         verdicts
     }
 
-    async fn pass_over(&self, stream: &StreamId, version: Version, position: Position) -> Result<(), HandlerError> {
+    async fn pass_over(
+        &self,
+        stream: &StreamId,
+        version: Version,
+        position: Position,
+    ) -> Result<(), HandlerError> {
         self.projections.pass_over(stream, version, position).await
     }
 }
 
 /// The playlist whose request is the last that is heard of it in this run.
 fn unanswered(run: &Run) -> Option<PlaylistId> {
-    let is_request = run.events.last().is_some_and(|event| event.event_type == REQUESTED);
+    let is_request = run
+        .events
+        .last()
+        .is_some_and(|event| event.event_type == REQUESTED);
     is_request.then(|| PlaylistId::new(run.stream.uuid()))
 }

@@ -48,11 +48,17 @@ impl LibraryError {
     /// True when asking again later may help; false when the content is lost or spoilt for good.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Log(LogError::Unavailable(_) | LogError::StorageFull | LogError::Stopped))
+        matches!(
+            self,
+            Self::Log(LogError::Unavailable(_) | LogError::StorageFull | LogError::Stopped)
+        )
     }
 
     fn unusable(digest: Digest, reason: impl ToString) -> Self {
-        Self::Unusable { digest, reason: reason.to_string() }
+        Self::Unusable {
+            digest,
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -60,7 +66,12 @@ impl Library {
     /// An empty library over `log` and `registry`.
     #[must_use]
     pub fn new(log: EventLog, registry: Registry) -> Self {
-        Self { log, registry, catalogues: Arc::default(), models: Arc::default() }
+        Self {
+            log,
+            registry,
+            catalogues: Arc::default(),
+            models: Arc::default(),
+        }
     }
 
     /// The catalogue `version`, whose content is the blob `blob`.
@@ -72,7 +83,11 @@ impl Library {
         if let Some(catalogue) = kept.get(version) {
             return Ok(catalogue);
         }
-        let bytes = self.log.blob(blob.as_bytes()).await?.ok_or(LibraryError::Missing(blob))?;
+        let bytes = self
+            .log
+            .blob(blob.as_bytes())
+            .await?
+            .ok_or(LibraryError::Missing(blob))?;
         let decoded = tokio::task::spawn_blocking(move || Catalogue::from_bytes(&bytes)).await;
         let catalogue = decoded
             .map_err(|error| LibraryError::unusable(blob, error))?
@@ -95,7 +110,11 @@ impl Library {
         }
         let bytes = match self.registered(model).await {
             Some(bytes) => bytes,
-            None => self.log.blob(blob.as_bytes()).await?.ok_or(LibraryError::Missing(blob))?,
+            None => self
+                .log
+                .blob(blob.as_bytes())
+                .await?
+                .ok_or(LibraryError::Missing(blob))?,
         };
         let decoded = BaseModel::from_bytes(&bytes).map_err(|error| LibraryError::unusable(model, error))?;
         if decoded.fingerprint() != model {
@@ -167,6 +186,13 @@ mod tests {
         recent.put(b, 2, 2);
         assert!(recent.get(a).is_some());
         recent.put(c, 3, 2);
-        assert_eq!((recent.get(a).is_some(), recent.get(b).is_some(), recent.get(c).is_some()), (true, false, true));
+        assert_eq!(
+            (
+                recent.get(a).is_some(),
+                recent.get(b).is_some(),
+                recent.get(c).is_some()
+            ),
+            (true, false, true)
+        );
     }
 }

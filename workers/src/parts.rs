@@ -26,7 +26,10 @@ pub const CLASSIFICATION: &str = "classification";
 /// The queues that the roles read.
 #[must_use]
 pub fn topology() -> eventing::bus::Topology {
-    eventing::bus::Topology::by_tag(|stream| tag_of(stream.category()), &[USERMANAGEMENT, CLASSIFICATION])
+    eventing::bus::Topology::by_tag(
+        |stream| tag_of(stream.category()),
+        &[USERMANAGEMENT, CLASSIFICATION],
+    )
 }
 
 /// The tag of a category of streams; `None` for one that no role reads.
@@ -68,10 +71,16 @@ mod tests {
         };
         for category in ["account", "listener", "playlist", "catalogue", "model"] {
             let tag = tag_of(category).unwrap_or_else(|| panic!("{category} has no tag"));
-            let wanting: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.wants(category)).collect();
+            let wanting: Vec<Kind> = Kind::ALL
+                .into_iter()
+                .filter(|kind| kind.wants(category))
+                .collect();
             assert!(!wanting.is_empty(), "nobody wants {category}");
             for kind in wanting {
-                assert!(kinds(tag).contains(&kind), "{kind} wants {category}, but does not read the queue {tag}");
+                assert!(
+                    kinds(tag).contains(&kind),
+                    "{kind} wants {category}, but does not read the queue {tag}"
+                );
             }
         }
         assert_eq!(tag_of("other"), None);

@@ -5,10 +5,10 @@ use classifier::GENERATOR_VERSION;
 use domain::{Event, PlaylistEvent, PlaylistId, StoredEvent};
 use eventing::{EventLog, KeyError, Keys, Payload, RecordedEvent};
 
+use crate::Registry;
 use crate::generation::{Answer, answer};
 use crate::inputs::{Asked, Inputs, InputsError, Request};
 use crate::library::{Library, LibraryError};
-use crate::Registry;
 
 /// What came of computing a playlist again.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +92,11 @@ impl Recomputer {
     /// A recomputer without anything loaded.
     #[must_use]
     pub fn new(log: EventLog, keys: Keys, registry: Registry) -> Self {
-        Self { library: Library::new(log.clone(), registry), log, keys }
+        Self {
+            library: Library::new(log.clone(), registry),
+            log,
+            keys,
+        }
     }
 
     /// Computes `playlist` again and compares it with what was recorded.
@@ -108,24 +112,36 @@ impl Recomputer {
         }
     }
 
-    async fn compare(&self, request: &Request, recorded: &RecordedEvent) -> Result<Recomputed, RecomputeError> {
+    async fn compare(
+        &self,
+        request: &Request,
+        recorded: &RecordedEvent,
+    ) -> Result<Recomputed, RecomputeError> {
         let payload = match self.keys.open_event(recorded).await? {
             Payload::Open(payload) => payload,
             Payload::Erased => return Ok(Recomputed::Erased),
         };
         match decode(recorded, &payload)? {
             PlaylistEvent::Generated(generated) if generated.generator != GENERATOR_VERSION => {
-                Ok(Recomputed::OtherGenerator { generator: generated.generator })
+                Ok(Recomputed::OtherGenerator {
+                    generator: generated.generator,
+                })
             }
             PlaylistEvent::Failed(failed) => match self.answer(request).await? {
                 Answer::Failed(refusal) if refusal.reason == failed.reason => Ok(Recomputed::SameFailure),
-                computed => Ok(Recomputed::Differs { recorded: payload, computed }),
+                computed => Ok(Recomputed::Differs {
+                    recorded: payload,
+                    computed,
+                }),
             },
             _ => match self.answer(request).await? {
                 Answer::Generated(generated) if payload_of((*generated).clone()) == payload => {
                     Ok(Recomputed::Same { payload })
                 }
-                computed => Ok(Recomputed::Differs { recorded: payload, computed }),
+                computed => Ok(Recomputed::Differs {
+                    recorded: payload,
+                    computed,
+                }),
             },
         }
     }

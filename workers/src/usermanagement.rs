@@ -25,8 +25,14 @@ impl UsermanagementWorker {
     /// # Errors
     /// - `Views`: the store cannot be written. Nothing is changed.
     pub fn new(parts: &Parts) -> Result<Self, WorkerError> {
-        let handler = ProjectionHandler::new(parts.views.clone(), parts.keys.clone(), CONSUMER, &PROJECTIONS)?;
-        let consumer = Consumer::new(Arc::new(handler), parts.log.clone(), parts.bus.clone(), USERMANAGEMENT);
+        let handler =
+            ProjectionHandler::new(parts.views.clone(), parts.keys.clone(), CONSUMER, &PROJECTIONS)?;
+        let consumer = Consumer::new(
+            Arc::new(handler),
+            parts.log.clone(),
+            parts.bus.clone(),
+            USERMANAGEMENT,
+        );
         Ok(Self { consumer })
     }
 

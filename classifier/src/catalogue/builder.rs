@@ -165,7 +165,13 @@ impl Column {
 
     fn finish(self, order: &[u32]) -> Interned {
         let (table, places) = self.texts.finish();
-        let place = |number: u32| if number == NONE { NONE } else { places[number as usize] };
+        let place = |number: u32| {
+            if number == NONE {
+                NONE
+            } else {
+                places[number as usize]
+            }
+        };
         let of = order.iter().map(|&from| place(self.of[from as usize])).collect();
         Interned::from_parts(table, of).expect("the interner numbers its own texts")
     }
@@ -202,7 +208,11 @@ fn groups(artists: Interner, ends: &[u32], members: &[u32], order: &[u32]) -> Gr
     for &from in order {
         let from = from as usize;
         let start = if from == 0 { 0 } else { ends[from - 1] as usize };
-        sorted.extend(members[start..ends[from] as usize].iter().map(|&number| places[number as usize]));
+        sorted.extend(
+            members[start..ends[from] as usize]
+                .iter()
+                .map(|&number| places[number as usize]),
+        );
         sorted_ends.push(sorted.len() as u32);
     }
     Groups::from_parts(table, sorted_ends, sorted).expect("every track has an artist")

@@ -50,13 +50,21 @@ pub(super) fn encode(schema: &FeatureSchema, content: &Content) -> Vec<u8> {
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&FORMAT.to_le_bytes());
     out.extend_from_slice(&(content.ids.len() as u32).to_le_bytes());
-    section(&mut out, &serde_json::to_vec(schema).expect("a schema has a JSON form"));
+    section(
+        &mut out,
+        &serde_json::to_vec(schema).expect("a schema has a JSON form"),
+    );
     texts(&mut out, &content.ids);
     texts(&mut out, &content.names);
     texts(&mut out, content.artists.table());
     numbers(&mut out, content.artists.ends());
     numbers(&mut out, content.artists.all_members());
-    for interned in [&content.albums, &content.genres, &content.release_dates, &content.licenses] {
+    for interned in [
+        &content.albums,
+        &content.genres,
+        &content.release_dates,
+        &content.licenses,
+    ] {
         texts(&mut out, interned.table());
         numbers(&mut out, interned.of());
     }
@@ -129,13 +137,29 @@ fn check_content(content: &Content, tracks: usize, features: usize) -> Result<()
         content.popularity.len(),
     ];
     check(lengths.iter().all(|&length| length == tracks), "size")?;
-    check(content.raw.len() == tracks * features && content.raw.iter().all(|value| value.is_finite()), "features")?;
-    check(content.popularity.iter().all(|&value| value <= 100 || value == NO_POPULARITY), "popularity")?;
-    check(content.ids.is_strictly_sorted() && content.ids.iter().all(|id| TrackId::parse(id).is_ok()), "ids")
+    check(
+        content.raw.len() == tracks * features && content.raw.iter().all(|value| value.is_finite()),
+        "features",
+    )?;
+    check(
+        content
+            .popularity
+            .iter()
+            .all(|&value| value <= 100 || value == NO_POPULARITY),
+        "popularity",
+    )?;
+    check(
+        content.ids.is_strictly_sorted() && content.ids.iter().all(|id| TrackId::parse(id).is_ok()),
+        "ids",
+    )
 }
 
 fn check(holds: bool, what: &'static str) -> Result<(), CatalogueError> {
-    if holds { Ok(()) } else { Err(CatalogueError::Damaged(what)) }
+    if holds {
+        Ok(())
+    } else {
+        Err(CatalogueError::Damaged(what))
+    }
 }
 
 struct Reader<'a> {
@@ -144,18 +168,27 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], CatalogueError> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(CatalogueError::Damaged(what))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(CatalogueError::Damaged(what))?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn number(&mut self, what: &'static str) -> Result<u32, CatalogueError> {
-        let bytes = self.take(4, what)?.try_into().map_err(|_| CatalogueError::Damaged(what))?;
+        let bytes = self
+            .take(4, what)?
+            .try_into()
+            .map_err(|_| CatalogueError::Damaged(what))?;
         Ok(u32::from_le_bytes(bytes))
     }
 
     fn section(&mut self, what: &'static str) -> Result<&'a [u8], CatalogueError> {
-        let bytes = self.take(8, what)?.try_into().map_err(|_| CatalogueError::Damaged(what))?;
+        let bytes = self
+            .take(8, what)?
+            .try_into()
+            .map_err(|_| CatalogueError::Damaged(what))?;
         let length = usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| CatalogueError::Damaged(what))?;
         self.take(length, what)
     }

@@ -22,7 +22,15 @@ const PROGRESS_LINES: u64 = 10_000;
 const BUFFER_BYTES: usize = 1 << 16;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const REQUIRED_TEXTS: [&str; 3] = ["track_id", "name", "artist"];
-const OPTIONAL: [&str; 7] = ["album", "genre", "release_date", "license", "isrc", "mbid", "popularity"];
+const OPTIONAL: [&str; 7] = [
+    "album",
+    "genre",
+    "release_date",
+    "license",
+    "isrc",
+    "mbid",
+    "popularity",
+];
 
 /// What a file held.
 #[derive(Debug)]
@@ -97,7 +105,9 @@ pub fn read_csv(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Imported, CsvError> {
     let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
-    let start = source.fill_buf().map_err(|source| CsvError::Io { lines: 0, source })?;
+    let start = source
+        .fill_buf()
+        .map_err(|source| CsvError::Io { lines: 0, source })?;
     if start.starts_with(&GZIP_MAGIC) {
         Import::new(MultiGzDecoder::new(source), true).run(frozen, progress)
     } else {
@@ -117,12 +127,26 @@ struct Import<R> {
 
 impl<R: Read> Import<R> {
     fn new(source: R, is_gzip: bool) -> Self {
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(source);
         let builder = CatalogueBuilder::default();
-        Self { reader, is_gzip, lines: 0, builder, accepted: Vec::new(), rejected: Vec::new() }
+        Self {
+            reader,
+            is_gzip,
+            lines: 0,
+            builder,
+            accepted: Vec::new(),
+            rejected: Vec::new(),
+        }
     }
 
-    fn run(mut self, frozen: Option<&FeatureSchema>, progress: &mut dyn FnMut(u64)) -> Result<Imported, CsvError> {
+    fn run(
+        mut self,
+        frozen: Option<&FeatureSchema>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Imported, CsvError> {
         let mut record = ByteRecord::new();
         if !self.read(&mut record)? {
             return Err(CsvError::Empty);
@@ -187,7 +211,11 @@ impl<R: Read> Import<R> {
 
     fn add(&mut self, columns: &Columns, record: &ByteRecord) -> Result<(), Fault> {
         if record.len() != columns.count {
-            let reason = format!("the line has {} fields, the header {}", record.len(), columns.count);
+            let reason = format!(
+                "the line has {} fields, the header {}",
+                record.len(),
+                columns.count
+            );
             return Err(Fault { column: None, reason });
         }
         let artists = columns.artists(record)?;
@@ -206,7 +234,10 @@ struct Fault {
 
 impl Fault {
     fn of(column: &'static str, reason: impl Into<String>) -> Self {
-        Self { column: Some(column), reason: reason.into() }
+        Self {
+            column: Some(column),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -221,7 +252,11 @@ struct Columns {
 
 impl Columns {
     fn find(header: &ByteRecord) -> Result<Self, CsvError> {
-        let names: Vec<String> = header.iter().enumerate().map(|(index, name)| header_name(index, name)).collect();
+        let names: Vec<String> = header
+            .iter()
+            .enumerate()
+            .map(|(index, name)| header_name(index, name))
+            .collect();
         let mut missing = Vec::new();
         let mut required = |name: &'static str| {
             let place = place(&names, name)?;
@@ -246,18 +281,32 @@ impl Columns {
             *found = place(&names, name)?;
         }
         let ignored = names.iter().filter(|name| !is_known(name)).cloned().collect();
-        Ok(Self { count: names.len(), texts, features, optional, ignored })
+        Ok(Self {
+            count: names.len(),
+            texts,
+            features,
+            optional,
+            ignored,
+        })
     }
 
     fn artists<'r>(&self, record: &'r ByteRecord) -> Result<Vec<&'r str>, Fault> {
         let text = required_text(record, self.texts[2], "artist")?;
         let mut artists: Vec<&str> = Vec::with_capacity(1);
-        for artist in text.split(ARTIST_SEPARATOR).map(str::trim).filter(|artist| !artist.is_empty()) {
+        for artist in text
+            .split(ARTIST_SEPARATOR)
+            .map(str::trim)
+            .filter(|artist| !artist.is_empty())
+        {
             if !artists.contains(&artist) {
                 artists.push(artist);
             }
         }
-        if artists.is_empty() { Err(Fault::of("artist", "is empty")) } else { Ok(artists) }
+        if artists.is_empty() {
+            Err(Fault::of("artist", "is empty"))
+        } else {
+            Ok(artists)
+        }
     }
 
     fn track<'r>(&self, record: &'r ByteRecord, artists: &'r [&'r str]) -> Result<NewTrack<'r>, Fault> {
@@ -280,7 +329,9 @@ impl Columns {
     }
 
     fn optional_text<'r>(&self, record: &'r ByteRecord, which: usize) -> Result<Option<&'r str>, Fault> {
-        let Some(place) = self.optional[which] else { return Ok(None) };
+        let Some(place) = self.optional[which] else {
+            return Ok(None);
+        };
         let text = checked_text(record, place, OPTIONAL[which])?;
         Ok((!text.is_empty()).then_some(text))
     }
@@ -297,12 +348,20 @@ impl Columns {
 
 fn header_name(index: usize, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
-    let name = if index == 0 { name.trim_start_matches('\u{feff}') } else { &name };
+    let name = if index == 0 {
+        name.trim_start_matches('\u{feff}')
+    } else {
+        &name
+    };
     name.trim().to_owned()
 }
 
 fn place(names: &[String], wanted: &str) -> Result<Option<usize>, CsvError> {
-    let mut places = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
+    let mut places = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| *name == wanted)
+        .map(|(place, _)| place);
     let first = places.next();
     if places.next().is_some() {
         return Err(CsvError::DoubledColumn(wanted.to_owned()));
@@ -311,7 +370,9 @@ fn place(names: &[String], wanted: &str) -> Result<Option<usize>, CsvError> {
 }
 
 fn is_known(name: &str) -> bool {
-    REQUIRED_TEXTS.contains(&name) || OPTIONAL.contains(&name) || FEATURES.iter().any(|feature| feature.name == name)
+    REQUIRED_TEXTS.contains(&name)
+        || OPTIONAL.contains(&name)
+        || FEATURES.iter().any(|feature| feature.name == name)
 }
 
 fn utf8<'r>(record: &'r ByteRecord, place: usize, column: &'static str) -> Result<&'r str, Fault> {
@@ -321,7 +382,10 @@ fn utf8<'r>(record: &'r ByteRecord, place: usize, column: &'static str) -> Resul
 fn checked_text<'r>(record: &'r ByteRecord, place: usize, column: &'static str) -> Result<&'r str, Fault> {
     let text = utf8(record, place, column)?.trim();
     if text.len() > TEXT_BYTES_MAX {
-        return Err(Fault::of(column, format!("has {} bytes, at most {TEXT_BYTES_MAX} are allowed", text.len())));
+        return Err(Fault::of(
+            column,
+            format!("has {} bytes, at most {TEXT_BYTES_MAX} are allowed", text.len()),
+        ));
     }
     if text.chars().any(char::is_control) {
         return Err(Fault::of(column, "holds a control character"));
@@ -331,7 +395,11 @@ fn checked_text<'r>(record: &'r ByteRecord, place: usize, column: &'static str) 
 
 fn required_text<'r>(record: &'r ByteRecord, place: usize, column: &'static str) -> Result<&'r str, Fault> {
     let text = checked_text(record, place, column)?;
-    if text.is_empty() { Err(Fault::of(column, "is empty")) } else { Ok(text) }
+    if text.is_empty() {
+        Err(Fault::of(column, "is empty"))
+    } else {
+        Ok(text)
+    }
 }
 
 fn number(rule: &FeatureRule, text: &str) -> Result<f32, Fault> {
@@ -339,9 +407,16 @@ fn number(rule: &FeatureRule, text: &str) -> Result<f32, Fault> {
     if text.is_empty() {
         return Err(fault("is empty".to_owned()));
     }
-    let value: f64 = text.parse().map_err(|_| fault(format!("is not a number: {}", shown(text))))?;
+    let value: f64 = text
+        .parse()
+        .map_err(|_| fault(format!("is not a number: {}", shown(text))))?;
     if !(rule.minimum..=rule.maximum).contains(&value) {
-        return Err(fault(format!("is {}, not within {} to {}", shown(text), rule.minimum, rule.maximum)));
+        return Err(fault(format!(
+            "is {}, not within {} to {}",
+            shown(text),
+            rule.minimum,
+            rule.maximum
+        )));
     }
     if rule.is_whole() && value.fract() != 0.0 {
         return Err(fault(format!("is {}, not a whole number", shown(text))));
@@ -351,9 +426,14 @@ fn number(rule: &FeatureRule, text: &str) -> Result<f32, Fault> {
 }
 
 fn popularity(text: &str) -> Result<u8, Fault> {
-    let value: f64 = text.parse().map_err(|_| Fault::of("popularity", format!("is not a number: {}", shown(text))))?;
+    let value: f64 = text
+        .parse()
+        .map_err(|_| Fault::of("popularity", format!("is not a number: {}", shown(text))))?;
     if !(0.0..=100.0).contains(&value) || value.fract() != 0.0 {
-        return Err(Fault::of("popularity", format!("is {}, not a whole number from 0 to 100", shown(text))));
+        return Err(Fault::of(
+            "popularity",
+            format!("is {}, not a whole number from 0 to 100", shown(text)),
+        ));
     }
     Ok(value as u8)
 }
@@ -361,7 +441,11 @@ fn popularity(text: &str) -> Result<u8, Fault> {
 /// At most 40 characters of a text, in quotes.
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(40).collect();
-    if short.len() < text.len() { format!("{short:?}...") } else { format!("{short:?}") }
+    if short.len() < text.len() {
+        format!("{short:?}...")
+    } else {
+        format!("{short:?}")
+    }
 }
 
 #[cfg(test)]
@@ -417,7 +501,15 @@ mod tests {
         let imported = read(&file(&lines)).unwrap();
         let report: Vec<_> = imported.rejected.iter().map(|r| (r.line, r.column)).collect();
         let (energy, id) = (Some("energy"), Some("track_id"));
-        let expected = [(3, energy), (4, energy), (5, id), (6, id), (7, Some("artist")), (8, None), (9, energy)];
+        let expected = [
+            (3, energy),
+            (4, energy),
+            (5, id),
+            (6, id),
+            (7, Some("artist")),
+            (8, None),
+            (9, energy),
+        ];
         assert_eq!(report, expected);
         assert_eq!(imported.rejected[2].reason, "stands on line 2 already");
         assert_eq!(imported.accepted, 1);
@@ -428,7 +520,14 @@ mod tests {
         let mut bytes = file(&[line("a", "X", "0.5")]);
         bytes.extend_from_slice(b"b,\xff,X,50,x,0.5,0.5,3,-7.5,1,0.05,0.2,0,0.1,0.6,120.0,200000\n");
         let imported = read(&bytes).unwrap();
-        assert_eq!(imported.rejected, [RejectedLine { line: 3, column: Some("name"), reason: "is not UTF-8".into() }]);
+        assert_eq!(
+            imported.rejected,
+            [RejectedLine {
+                line: 3,
+                column: Some("name"),
+                reason: "is not UTF-8".into()
+            }]
+        );
     }
 
     #[test]
@@ -436,15 +535,23 @@ mod tests {
         let lines: Vec<String> = (0..500).map(|i| line(&format!("t{i}"), "X", "0.5")).collect();
         let plain = file(&lines);
         let packed = gzip(&plain);
-        assert_eq!(read(&packed).unwrap().catalogue.version(), read(&plain).unwrap().catalogue.version());
+        assert_eq!(
+            read(&packed).unwrap().catalogue.version(),
+            read(&plain).unwrap().catalogue.version()
+        );
         let cut = &packed[..packed.len() / 2];
         assert!(matches!(read(cut), Err(CsvError::BrokenGzip { .. })));
-        assert!(matches!(read(&packed[..packed.len() - 3]), Err(CsvError::BrokenGzip { .. })));
+        assert!(matches!(
+            read(&packed[..packed.len() - 3]),
+            Err(CsvError::BrokenGzip { .. })
+        ));
     }
 
     #[test]
     fn a_file_without_the_required_columns_is_refused_by_name() {
-        let Err(CsvError::MissingColumns(missing)) = read(b"track_id,name\na,b\n") else { panic!("must be refused") };
+        let Err(CsvError::MissingColumns(missing)) = read(b"track_id,name\na,b\n") else {
+            panic!("must be refused")
+        };
         assert_eq!(missing[0], "artist");
         assert_eq!(missing.len(), 1 + FEATURES.len());
         assert!(matches!(read(b""), Err(CsvError::Empty)));
@@ -455,7 +562,9 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
-        let text = String::from_utf8(file(&[line("a", "X", "0.5")])).unwrap().replace('\n', "\r\n");
+        let text = String::from_utf8(file(&[line("a", "X", "0.5")]))
+            .unwrap()
+            .replace('\n', "\r\n");
         assert_eq!(read(format!("\u{feff}{text}").as_bytes()).unwrap().accepted, 1);
     }
 

@@ -17,7 +17,9 @@ pub(super) struct Interned {
 impl Interned {
     /// `None` when the table is not in order or a number is beyond it.
     pub(super) fn from_parts(table: Strings, of: Vec<u32>) -> Option<Self> {
-        let fits = of.iter().all(|&number| number == NONE || (number as usize) < table.len());
+        let fits = of
+            .iter()
+            .all(|&number| number == NONE || (number as usize) < table.len());
         (fits && table.is_strictly_sorted()).then_some(Self { table, of })
     }
 
@@ -57,12 +59,18 @@ impl Groups {
     }
 
     pub(super) fn members(&self, index: usize) -> &[u32] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize
+        };
         &self.members[start..self.ends[index] as usize]
     }
 
     pub(super) fn texts(&self, index: usize) -> impl Iterator<Item = &str> {
-        self.members(index).iter().map(|&number| self.table.get(number as usize))
+        self.members(index)
+            .iter()
+            .map(|&number| self.table.get(number as usize))
     }
 
     pub(super) fn table(&self) -> &Strings {

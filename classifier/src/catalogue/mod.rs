@@ -142,7 +142,10 @@ impl Catalogue {
     /// The index of a track.
     #[must_use]
     pub fn index_of(&self, track: &TrackId) -> Option<u32> {
-        self.content.ids.binary_search(track.as_str()).map(|index| index as u32)
+        self.content
+            .ids
+            .binary_search(track.as_str())
+            .map(|index| index as u32)
     }
 
     /// The id of a track.
@@ -151,7 +154,8 @@ impl Catalogue {
     /// Beyond the last track, as do all functions that take an index.
     #[must_use]
     pub fn id(&self, index: u32) -> TrackId {
-        TrackId::parse(self.content.ids.get(index as usize)).expect("every id was checked when the catalogue was made")
+        TrackId::parse(self.content.ids.get(index as usize))
+            .expect("every id was checked when the catalogue was made")
     }
 
     /// A track, for reading.
@@ -170,7 +174,9 @@ impl Catalogue {
             isrc: non_empty(content.isrcs.get(at)),
             mbid: non_empty(content.mbids.get(at)),
             popularity: self.popularity(index),
-            duration_ms: self.raw_named("duration_ms", index).map(|duration| duration as u32),
+            duration_ms: self
+                .raw_named("duration_ms", index)
+                .map(|duration| duration as u32),
         }
     }
 
@@ -208,7 +214,12 @@ impl Catalogue {
         Described {
             schema: self.schema_digest(),
             z: self.z(index).map(schema::to_fixed).collect(),
-            artists: self.content.artists.texts(index as usize).map(str::to_owned).collect(),
+            artists: self
+                .content
+                .artists
+                .texts(index as usize)
+                .map(str::to_owned)
+                .collect(),
         }
     }
 
@@ -240,7 +251,11 @@ impl Catalogue {
     /// The artist of exactly this name.
     #[must_use]
     pub fn artist_named(&self, name: &str) -> Option<u32> {
-        self.content.artists.table().binary_search(name).map(|artist| artist as u32)
+        self.content
+            .artists
+            .table()
+            .binary_search(name)
+            .map(|artist| artist as u32)
     }
 
     /// The artists of this name in any mixture of upper and lower case.
@@ -248,7 +263,10 @@ impl Catalogue {
     pub fn artists_called(&self, name: &str) -> Vec<u32> {
         let folded = name.trim().to_lowercase();
         let table = self.derived.folded_artists.iter().enumerate();
-        table.filter(|(_, artist)| *artist == folded).map(|(artist, _)| artist as u32).collect()
+        table
+            .filter(|(_, artist)| *artist == folded)
+            .map(|(artist, _)| artist as u32)
+            .collect()
     }
 
     /// The tracks of an artist, in the order of their ids.
@@ -261,7 +279,10 @@ impl Catalogue {
     pub(crate) fn genres_called(&self, name: &str) -> Vec<u32> {
         let folded = name.trim().to_lowercase();
         let table = self.content.genres.table().iter().enumerate();
-        table.filter(|(_, genre)| genre.to_lowercase() == folded).map(|(genre, _)| genre as u32).collect()
+        table
+            .filter(|(_, genre)| genre.to_lowercase() == folded)
+            .map(|(genre, _)| genre as u32)
+            .collect()
     }
 
     /// The genre of every track, as a number.
@@ -281,7 +302,11 @@ impl Catalogue {
 
     /// The largest standardised value that any feature can have.
     pub(crate) fn clip_max(&self) -> f64 {
-        self.schema.features.iter().map(|feature| feature.clip).fold(0.0, f64::max)
+        self.schema
+            .features
+            .iter()
+            .map(|feature| feature.clip)
+            .fold(0.0, f64::max)
     }
 
     pub(crate) fn raw_column(&self, feature: usize) -> &[f32] {
@@ -293,7 +318,9 @@ impl Catalogue {
     }
 
     pub(crate) fn raw_named(&self, feature: &str, index: u32) -> Option<f32> {
-        self.schema.index_of(feature).map(|feature| self.raw_column(feature)[index as usize])
+        self.schema
+            .index_of(feature)
+            .map(|feature| self.raw_column(feature)[index as usize])
     }
 
     /// Derives all that is not stored.
@@ -304,11 +331,22 @@ impl Catalogue {
             songs: songs::number(&content.names, &content.artists),
             folded_names: fold(&content.names),
             folded_artists: fold(content.artists.table()),
-            artists_per_track_max: (0..content.ids.len()).map(|at| content.artists.members(at).len()).max().unwrap_or(0),
+            artists_per_track_max: (0..content.ids.len())
+                .map(|at| content.artists.members(at).len())
+                .max()
+                .unwrap_or(0),
             schema_digest: schema.digest(),
-            has_popularity: content.popularity.iter().any(|&popularity| popularity != NO_POPULARITY),
+            has_popularity: content
+                .popularity
+                .iter()
+                .any(|&popularity| popularity != NO_POPULARITY),
         };
-        Self { version, schema, content, derived }
+        Self {
+            version,
+            schema,
+            content,
+            derived,
+        }
     }
 }
 
@@ -319,7 +357,11 @@ fn non_empty(text: &str) -> Option<&str> {
 fn standardise(schema: &FeatureSchema, raw: &[f32], tracks: usize) -> Vec<f32> {
     let mut z = Vec::with_capacity(raw.len());
     for (feature, column) in schema.features.iter().zip(raw.chunks(tracks.max(1))) {
-        z.extend(column.iter().map(|&raw| schema::standardise(feature, f64::from(raw)) as f32));
+        z.extend(
+            column
+                .iter()
+                .map(|&raw| schema::standardise(feature, f64::from(raw)) as f32),
+        );
     }
     z
 }
@@ -352,11 +394,18 @@ impl Tracks {
             }
         }
         starts.truncate(artists.table().len());
-        Self { ends: starts, members }
+        Self {
+            ends: starts,
+            members,
+        }
     }
 
     fn get(&self, index: usize) -> &[u32] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize
+        };
         &self.members[start..self.ends[index] as usize]
     }
 }

@@ -16,11 +16,16 @@ impl Catalogue {
     /// of upper and lower case; all tracks without `text`.
     #[must_use]
     pub fn search(&self, text: Option<&str>, from: u32, limit: usize) -> Page {
-        let text = text.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        let text = text
+            .map(|text| text.trim().to_lowercase())
+            .filter(|text| !text.is_empty());
         let mut page = Page::default();
         let mut at = from as usize;
         let matcher = text.as_deref().map(|text| Matcher::new(self, text));
-        while let Some(index) = matcher.as_ref().map_or((at < self.len()).then_some(at), |matcher| matcher.next(at)) {
+        while let Some(index) = matcher
+            .as_ref()
+            .map_or((at < self.len()).then_some(at), |matcher| matcher.next(at))
+        {
             if page.tracks.len() == limit {
                 page.next = Some(index as u32);
                 break;
@@ -41,9 +46,19 @@ struct Matcher<'a> {
 
 impl<'a> Matcher<'a> {
     fn new(catalogue: &'a Catalogue, text: &'a str) -> Self {
-        let artists: Vec<bool> = catalogue.derived.folded_artists.iter().map(|artist| artist.contains(text)).collect();
+        let artists: Vec<bool> = catalogue
+            .derived
+            .folded_artists
+            .iter()
+            .map(|artist| artist.contains(text))
+            .collect();
         let has_artist = artists.contains(&true);
-        Self { catalogue, text, artists, has_artist }
+        Self {
+            catalogue,
+            text,
+            artists,
+            has_artist,
+        }
     }
 
     /// The first match at or after `from`.
@@ -57,7 +72,10 @@ impl<'a> Matcher<'a> {
     }
 
     fn is_by_artist(&self, track: usize) -> bool {
-        self.catalogue.artists_of(track as u32).iter().any(|&artist| self.artists[artist as usize])
+        self.catalogue
+            .artists_of(track as u32)
+            .iter()
+            .any(|&artist| self.artists[artist as usize])
     }
 
     /// Searches all names at once: they stand end to end in one text.

@@ -7,8 +7,18 @@ use crate::strings::Strings;
 
 /// Words that, at the start of a bracket or after ` - `, name an edition and not another song.
 const EDITIONS: [&str; 12] = [
-    "feat", "ft", "featuring", "with", "remaster", "remastered", "radio edit", "single version", "album version",
-    "original mix", "mono", "stereo",
+    "feat",
+    "ft",
+    "featuring",
+    "with",
+    "remaster",
+    "remastered",
+    "radio edit",
+    "single version",
+    "album version",
+    "original mix",
+    "mono",
+    "stereo",
 ];
 
 /// A number for each track, equal for the same first artist (in any case) and the same [`title_key`].
@@ -26,10 +36,12 @@ pub(super) fn number(names: &Strings, artists: &Groups) -> Vec<u32> {
             current = Some(first(track));
             titles.clear();
         }
-        let song = *titles.entry(title_key(names.get(track as usize))).or_insert_with(|| {
-            next += 1;
-            next - 1
-        });
+        let song = *titles
+            .entry(title_key(names.get(track as usize)))
+            .or_insert_with(|| {
+                next += 1;
+                next - 1
+            });
         songs[track as usize] = song;
     }
     songs
@@ -55,7 +67,9 @@ pub(crate) fn title_key(title: &str) -> String {
     let mut rest = lower.as_str();
     while let Some(open) = rest.find(['(', '[']) {
         let close = if rest[open..].starts_with('(') { ')' } else { ']' };
-        let Some(length) = rest[open..].find(close) else { break };
+        let Some(length) = rest[open..].find(close) else {
+            break;
+        };
         kept.push_str(&rest[..open]);
         if !is_edition(&rest[open + 1..open + length]) {
             kept.push_str(&rest[open..=open + length]);
@@ -76,13 +90,16 @@ pub(crate) fn title_key(title: &str) -> String {
 fn is_edition(note: &str) -> bool {
     let note = note.trim();
     let unyeared = note.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-    EDITIONS.iter().any(|word| starts_with_word(note, word) || starts_with_word(unyeared, word))
+    EDITIONS
+        .iter()
+        .any(|word| starts_with_word(note, word) || starts_with_word(unyeared, word))
         || note.ends_with("remaster")
         || note.ends_with("remastered")
 }
 
 fn starts_with_word(text: &str, word: &str) -> bool {
-    text.strip_prefix(word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    text.strip_prefix(word)
+        .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
 #[cfg(test)]
@@ -91,7 +108,13 @@ mod tests {
 
     #[test]
     fn editions_of_a_song_share_a_key() {
-        for title in ["Africa", "AFRICA!", "Africa (feat. X)", "Africa - 2018 Remaster", "Africa [Remastered 2018]"] {
+        for title in [
+            "Africa",
+            "AFRICA!",
+            "Africa (feat. X)",
+            "Africa - 2018 Remaster",
+            "Africa [Remastered 2018]",
+        ] {
             assert_eq!(title_key(title), "africa", "{title}");
         }
         assert_eq!(title_key("Song - Radio Edit"), "song");

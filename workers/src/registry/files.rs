@@ -39,7 +39,8 @@ impl Files {
     fn put_now(&self, model: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(model);
         if self.get_now(digest)?.is_none() {
-            self.create(&self.path_of(digest), model).map_err(RegistryError::unavailable)?;
+            self.create(&self.path_of(digest), model)
+                .map_err(RegistryError::unavailable)?;
         }
         Ok(digest)
     }
@@ -107,7 +108,9 @@ fn draft_name() -> String {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, RegistryError> {
-    tokio::task::spawn_blocking(work).await.map_err(RegistryError::unavailable)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(RegistryError::unavailable)?
 }
 
 #[cfg(test)]
@@ -128,7 +131,11 @@ mod tests {
         assert_eq!(files.put_now(b"{\"model\":1}").unwrap(), digest);
         assert_eq!(files.get_now(digest).unwrap().unwrap(), &b"{\"model\":1}"[..]);
         assert_eq!(files.list_now().unwrap(), [digest]);
-        assert_eq!(fs::read_dir(&files.dir).unwrap().count(), 1, "a draft was left behind");
+        assert_eq!(
+            fs::read_dir(&files.dir).unwrap().count(),
+            1,
+            "a draft was left behind"
+        );
     }
 
     #[test]

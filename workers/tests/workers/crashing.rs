@@ -25,7 +25,11 @@ async fn child_that_makes_a_playlist_and_dies() {
 
 fn die_at(failpoint: &str, dir: &TempDir) {
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashing::child_that_makes_a_playlist_and_dies", "--nocapture"])
+        .args([
+            "--exact",
+            "crashing::child_that_makes_a_playlist_and_dies",
+            "--nocapture",
+        ])
         .env(DIR, dir.path())
         .env(failpoints::VARIABLE, failpoint)
         .output()
@@ -49,18 +53,38 @@ async fn undisturbed() -> bytes::Bytes {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_dies_around_the_append_leaves_one_answer_to_its_successor() {
     let expected = undisturbed().await;
-    for failpoint in ["generate.before_append", "generate.after_append", "view.after_commit:2"] {
+    for failpoint in [
+        "generate.before_append",
+        "generate.after_append",
+        "view.after_commit:2",
+    ] {
         let dir = TempDir::new();
         die_at(failpoint, &dir);
         let world = World::open(dir.path()).await;
         if failpoint == "generate.before_append" {
             let stream = StreamId::parse(&playlist(1).stream_name()).unwrap();
-            assert_eq!(world.parts.log.stream_head(&stream).await.unwrap().unwrap().version, Version(1));
+            assert_eq!(
+                world
+                    .parts
+                    .log
+                    .stream_head(&stream)
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .version,
+                Version(1)
+            );
         }
         let worker = world.classifier(1);
         assert_eq!(world.answer(playlist(1)).await.1, expected, "died at {failpoint}");
-        world.viewed(projectors::ProjectionKind::Playlists, &playlist(1).stream_name()).await;
-        assert_eq!(world.parts.views.reader().pending_playlists(10).unwrap(), [], "died at {failpoint}");
+        world
+            .viewed(projectors::ProjectionKind::Playlists, &playlist(1).stream_name())
+            .await;
+        assert_eq!(
+            world.parts.views.reader().pending_playlists(10).unwrap(),
+            [],
+            "died at {failpoint}"
+        );
         worker.stop().await;
         world.close().await;
     }

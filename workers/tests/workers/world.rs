@@ -11,16 +11,20 @@ use domain::*;
 use eventing::bus::Bus;
 use eventing::relay::{Relay, RelayStart};
 use eventing::testing::TempDir;
-use eventing::{EventLog, Keys, LogConfig, MasterKey, Metadata, Order as Wish, Payload, StreamId, SubjectId, Version};
+use eventing::{
+    EventLog, Keys, LogConfig, MasterKey, Metadata, Order as Wish, Payload, StreamId, SubjectId, Version,
+};
 use projectors::{DomainExecutor, ProjectionKind, Until, ViewStore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use workers::{ClassifierWorker, GeneratorSettings, Library, Parts, Registry, UsermanagementWorker, topology};
+use workers::{
+    ClassifierWorker, GeneratorSettings, Library, Parts, Registry, UsermanagementWorker, topology,
+};
 
 /// Longer than anything that is bound to happen takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) struct World {
     pub(crate) parts: Parts,
@@ -40,7 +44,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        timeout(PATIENCE, self.worker).await.expect("the worker stops").expect("no panic").expect("no error");
+        timeout(PATIENCE, self.worker)
+            .await
+            .expect("the worker stops")
+            .expect("no panic")
+            .expect("no error");
     }
 }
 
@@ -57,23 +65,35 @@ pub(crate) fn at(second: i64) -> chrono::DateTime<chrono::Utc> {
 }
 
 pub(crate) fn playlist(number: u128) -> PlaylistId {
-    PlaylistId::new(Uuid::from_u128(0x0198_0000_0000_7000_9000_0000_0000_0000 + number))
+    PlaylistId::new(Uuid::from_u128(
+        0x0198_0000_0000_7000_9000_0000_0000_0000 + number,
+    ))
 }
 
 pub(crate) fn request(seed: u64) -> PlaylistRequest {
-    PlaylistRequest { limit: 20, exploration: 0.3, random_seed: seed, ..PlaylistRequest::default() }
+    PlaylistRequest {
+        limit: 20,
+        exploration: 0.3,
+        random_seed: seed,
+        ..PlaylistRequest::default()
+    }
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
         let dir = TempDir::new();
         let world = Self::open(dir.path()).await;
-        Self { _dir: Some(dir), ..world }
+        Self {
+            _dir: Some(dir),
+            ..world
+        }
     }
 
     pub(crate) async fn open(dir: &Path) -> Self {
         let log = EventLog::open(LogConfig::new(dir)).await.unwrap();
-        let keys = Keys::open(dir, MasterKey::load_or_create(dir).unwrap()).await.unwrap();
+        let keys = Keys::open(dir, MasterKey::load_or_create(dir).unwrap())
+            .await
+            .unwrap();
         let bus = Bus::in_process();
         bus.declare(&topology()).await.unwrap();
         let executor = DomainExecutor::new(log.clone(), keys.clone());
@@ -81,7 +101,13 @@ impl World {
         let relay_shutdown = CancellationToken::new();
         let running = Relay::new(log.clone(), bus.clone(), RelayStart::Head).run(relay_shutdown.clone());
         Self {
-            parts: Parts { log, keys, executor, views, bus },
+            parts: Parts {
+                log,
+                keys,
+                executor,
+                views,
+                bus,
+            },
             registry: Registry::files(dir.join("models")),
             catalogue: classifier::generator::catalogue(2_000, 7),
             relay: tokio::spawn(async { running.await.unwrap() }),
@@ -102,7 +128,11 @@ impl World {
     /// Starts a classifier worker with so many slots.
     pub(crate) fn classifier(&self, slots: usize) -> Running {
         let sweep_every = Duration::from_millis(200);
-        let settings = GeneratorSettings { slots, sweep_every, ..GeneratorSettings::default() };
+        let settings = GeneratorSettings {
+            slots,
+            sweep_every,
+            ..GeneratorSettings::default()
+        };
         let worker = ClassifierWorker::new(&self.parts, self.library(), settings).unwrap();
         run(|shutdown| worker.run(shutdown))
     }
@@ -137,7 +167,8 @@ impl World {
             source: None,
             at: at(1),
         };
-        self.execute::<domain::Catalogue>(CatalogueId::MAIN.stream_name(), command).await;
+        self.execute::<domain::Catalogue>(CatalogueId::MAIN.stream_name(), command)
+            .await;
     }
 
     /// Publishes `model`, in the log and, when `registered`, in the registry.
@@ -155,32 +186,55 @@ impl World {
             blob,
             at: at(2),
         };
-        self.execute::<domain::BaseModel>(BaseModelId::MAIN.stream_name(), command).await;
+        self.execute::<domain::BaseModel>(BaseModelId::MAIN.stream_name(), command)
+            .await;
     }
 
     pub(crate) async fn rate(&self, index: u32, rating: Rating) {
-        let ratings =
-            vec![NewRating { track: self.catalogue.id(index), rating, described: self.catalogue.describe(index) }];
-        let command = ListenerCommand::Rate { ratings, at: at(10 + i64::from(index)) };
-        self.execute::<Listener>(owner().listener_stream_name(), command).await;
+        let ratings = vec![NewRating {
+            track: self.catalogue.id(index),
+            rating,
+            described: self.catalogue.describe(index),
+        }];
+        let command = ListenerCommand::Rate {
+            ratings,
+            at: at(10 + i64::from(index)),
+        };
+        self.execute::<Listener>(owner().listener_stream_name(), command)
+            .await;
     }
 
     pub(crate) async fn play(&self, index: u32) {
         let track = self.catalogue.id(index);
-        let command = ListenerCommand::Play { track, at: at(10), duration_played_ms: 1_000 };
-        self.execute::<Listener>(owner().listener_stream_name(), command).await;
+        let command = ListenerCommand::Play {
+            track,
+            at: at(10),
+            duration_played_ms: 1_000,
+        };
+        self.execute::<Listener>(owner().listener_stream_name(), command)
+            .await;
     }
 
     pub(crate) async fn ask(&self, playlist: PlaylistId, request: PlaylistRequest) {
         let (owner, request) = (owner(), Box::new(request));
-        let command = PlaylistCommand::Request { playlist, owner, name: None, request, at: at(1_000) };
+        let command = PlaylistCommand::Request {
+            playlist,
+            owner,
+            name: None,
+            request,
+            at: at(1_000),
+        };
         self.execute::<Playlist>(playlist.stream_name(), command).await;
     }
 
     /// The listener's usual history: ten ratings and a play.
     pub(crate) async fn live(&self) {
         for index in 0..10 {
-            let rating = if index % 3 == 0 { Rating::Dislike } else { Rating::Like };
+            let rating = if index % 3 == 0 {
+                Rating::Dislike
+            } else {
+                Rating::Like
+            };
             self.rate(index * 17, rating).await;
         }
         self.play(500).await;
@@ -190,23 +244,43 @@ impl World {
     pub(crate) async fn answer(&self, playlist: PlaylistId) -> (String, Bytes) {
         let stream = StreamId::parse(&playlist.stream_name()).unwrap();
         let answered = until(async || {
-            self.parts.log.read_stream(&stream, Version(1), 2).await.unwrap().into_iter().next()
+            self.parts
+                .log
+                .read_stream(&stream, Version(1), 2)
+                .await
+                .unwrap()
+                .into_iter()
+                .next()
         });
         let event = answered.await;
-        let Payload::Open(payload) = self.parts.keys.open_event(&event).await.unwrap() else { panic!("erased") };
+        let Payload::Open(payload) = self.parts.keys.open_event(&event).await.unwrap() else {
+            panic!("erased")
+        };
         (event.event_type, payload)
     }
 
     pub(crate) async fn generated(&self, playlist: PlaylistId) -> Generated {
         let (event_type, payload) = self.answer(playlist).await;
-        assert_eq!(event_type, "playlist.generated", "{}", String::from_utf8_lossy(&payload));
+        assert_eq!(
+            event_type,
+            "playlist.generated",
+            "{}",
+            String::from_utf8_lossy(&payload)
+        );
         serde_json::from_slice(&payload).unwrap()
     }
 
     pub(crate) async fn failure(&self, playlist: PlaylistId) -> FailureReason {
         let (event_type, payload) = self.answer(playlist).await;
-        assert_eq!(event_type, "playlist.failed", "{}", String::from_utf8_lossy(&payload));
-        serde_json::from_slice::<domain::playlist::Failed>(&payload).unwrap().reason
+        assert_eq!(
+            event_type,
+            "playlist.failed",
+            "{}",
+            String::from_utf8_lossy(&payload)
+        );
+        serde_json::from_slice::<domain::playlist::Failed>(&payload)
+            .unwrap()
+            .reason
     }
 
     /// Waits until the view of a stream has got to the log's head.
@@ -219,7 +293,12 @@ impl World {
         })
         .await;
         let deadline = Instant::now() + PATIENCE;
-        self.parts.views.reader().wait_for(kind, &stream, Until::Version(head.version), deadline).await.unwrap();
+        self.parts
+            .views
+            .reader()
+            .wait_for(kind, &stream, Until::Version(head.version), deadline)
+            .await
+            .unwrap();
     }
 }
 
@@ -228,7 +307,10 @@ where
     F: Future<Output = Result<(), workers::WorkerError>> + Send + 'static,
 {
     let shutdown = CancellationToken::new();
-    Running { worker: tokio::spawn(start(shutdown.clone())), shutdown }
+    Running {
+        worker: tokio::spawn(start(shutdown.clone())),
+        shutdown,
+    }
 }
 
 /// Looks until there is something to see.
