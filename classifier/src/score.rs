@@ -3,8 +3,8 @@
 //! `score(track) = sum_j z_j (linear_j + z_j quadratic_j)`, computed for blocks of tracks that stay in the first-level
 //! cache, four columns at a time, so that the compiler uses vector instructions and each number is read once.
 //!
-//! These scores only narrow the choice. [`error_bound`] says how far they can be from the exact ones, and
-//! [`crate::topk`] keeps everything that may belong to the best; those few are then scored again in double precision.
+//! These scores only narrow the choice. [`error_bound`] says how far they can be from the exact ones; where tracks are
+//! nearer to each other than that, the selection scores them again in double precision.
 
 use crate::model::Quadratic;
 

@@ -153,41 +153,70 @@ pub(crate) fn select(
         after_filtering: scores.iter().map(|&score| u32::from(score > OUT)).sum(),
         after_caps: Caps::new(catalogue, cap).count(&scores),
     };
+    let tracks = best(catalogue, terms, &mut scores, bound, request.limit as usize, cap);
     Selection {
-        tracks: best(catalogue, terms, &scores, bound, request.limit as usize, cap),
+        tracks,
         pool,
         filtered,
     }
 }
 
-/// The best tracks by exact score that keep the caps. Looks at ever more of the ranking until there are enough.
+/// The best tracks by exact score that keep the caps. Goes down the ranking piece by piece until there are enough.
+///
+/// The scan's scores are within `bound` of the exact ones, so tracks further apart than twice that stand in the right
+/// order already; only within a cluster of nearer ones the exact scores decide.
 fn best(
     catalogue: &Catalogue,
     terms: &Terms<'_>,
-    scores: &[f32],
+    scores: &mut [f32],
     bound: f64,
     limit: usize,
     cap: u32,
 ) -> Vec<(u32, f64)> {
+    let mut caps = Caps::new(catalogue, cap);
+    let mut chosen = Vec::with_capacity(limit);
     let mut depth = limit.saturating_mul(2).saturating_add(64);
     loop {
-        let candidates = topk::candidates(scores, depth, 2.0 * bound);
-        let is_all = candidates.len() < depth;
-        let mut ranked: Vec<(u32, f64)> = candidates
-            .into_iter()
-            .map(|track| (track, terms.score(track)))
-            .collect();
-        ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        // Beyond the depth the ranking may lack tracks that the scan scored too low.
-        ranked.truncate(depth);
-        let mut caps = Caps::new(catalogue, cap);
-        ranked.retain(|&(track, _)| caps.admits(track));
-        if is_all || ranked.len() >= limit {
-            ranked.truncate(limit);
-            return ranked;
+        let piece = topk::top_k(scores, depth);
+        let is_last = piece.len() < depth;
+        let is_near = |a: &u32, b: &u32| bound > 0.0 && gap(scores, *a, *b) <= 2.0 * bound;
+        let mut clusters: Vec<&[u32]> = piece.chunk_by(is_near).collect();
+        if !is_last {
+            // The last one may go on below.
+            clusters.pop();
         }
-        depth = depth.saturating_mul(4);
+        for cluster in &clusters {
+            for (track, score) in ranked(terms, &caps, cluster) {
+                if chosen.len() < limit && caps.admits(track) {
+                    chosen.push((track, score));
+                }
+            }
+            if chosen.len() == limit {
+                return chosen;
+            }
+        }
+        if is_last {
+            return chosen;
+        }
+        clusters
+            .concat()
+            .into_iter()
+            .for_each(|track| scores[track as usize] = OUT);
+        caps.take_out_full_artists(scores);
+        depth = depth.saturating_mul(2);
     }
+}
+
+fn gap(scores: &[f32], better: u32, worse: u32) -> f64 {
+    f64::from(scores[better as usize]) - f64::from(scores[worse as usize])
+}
+
+/// The tracks that the caps may admit, by exact score, ties by id.
+fn ranked(terms: &Terms<'_>, caps: &Caps<'_>, cluster: &[u32]) -> Vec<(u32, f64)> {
+    let open = cluster.iter().filter(|track| caps.may_admit(**track));
+    let mut ranked: Vec<(u32, f64)> = open.map(|&track| (track, terms.score(track))).collect();
+    ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    ranked
 }
 
 /// Counts songs and artists.
@@ -208,19 +237,31 @@ impl<'a> Caps<'a> {
         }
     }
 
+    /// Whether the rules allow the track now; once they do not, they never will.
+    fn may_admit(&self, track: u32) -> bool {
+        let mut artists = self.catalogue.artists_of(track).iter();
+        let is_full = artists.any(|artist| self.artists.get(artist).is_some_and(|&count| count >= self.cap));
+        !is_full && !self.songs.contains(&self.catalogue.song(track))
+    }
+
     /// Counts the track in if the rules allow it.
     fn admits(&mut self, track: u32) -> bool {
-        let artists = self.catalogue.artists_of(track);
-        let is_full = artists
-            .iter()
-            .any(|artist| self.artists.get(artist).is_some_and(|&count| count >= self.cap));
-        if is_full || !self.songs.insert(self.catalogue.song(track)) {
+        if !self.may_admit(track) {
             return false;
         }
-        for &artist in artists {
+        self.songs.insert(self.catalogue.song(track));
+        for &artist in self.catalogue.artists_of(track) {
             *self.artists.entry(artist).or_insert(0) += 1;
         }
         true
+    }
+
+    /// Marks the tracks of every artist who has as many as are allowed: none of them can be admitted any more.
+    fn take_out_full_artists(&self, scores: &mut [f32]) {
+        let full = self.artists.iter().filter(|(_, count)| **count >= self.cap);
+        for &track in full.flat_map(|(&artist, _)| self.catalogue.tracks_of(artist)) {
+            scores[track as usize] = OUT;
+        }
     }
 
     /// How many tracks the rules leave when they are taken in the order of their ids. (Another order leaves as many

@@ -40,7 +40,7 @@ fn shuffle<T>(seed: u64, items: &mut [T]) {
 /// Starts with the best track and goes on to whichever of the rest costs least after it, the better one on a tie.
 fn smooth(catalogue: &Catalogue, tracks: &mut [(u32, f64)]) {
     let count = tracks.len();
-    let sounds: Vec<Sound> = tracks
+    let sounds: Vec<Sound<'_>> = tracks
         .iter()
         .map(|&(track, _)| Sound::of(catalogue, track))
         .collect();
@@ -50,7 +50,7 @@ fn smooth(catalogue: &Catalogue, tracks: &mut [(u32, f64)]) {
         let heard = &order[order.len().saturating_sub(ARTIST_SPACING)..];
         let cost = |rank: usize| {
             let step = sounds[heard[heard.len() - 1]].step_to(&sounds[rank]);
-            let artists = catalogue.artists_of(tracks[rank].0);
+            let artists = sounds[rank].artists;
             let is_near = |&before: &usize| {
                 catalogue
                     .artists_of(tracks[before].0)
@@ -75,21 +75,24 @@ fn smooth(catalogue: &Catalogue, tracks: &mut [(u32, f64)]) {
 }
 
 /// What matters at a transition. A feature that the catalogue lacks costs nothing.
-struct Sound {
+struct Sound<'a> {
+    artists: &'a [u32],
     tempo: f64,
     energy: f64,
     /// The place on the Camelot wheel (0 to 11) and whether it is major.
     key: Option<(i32, bool)>,
 }
 
-impl Sound {
-    fn of(catalogue: &Catalogue, track: u32) -> Self {
+impl<'a> Sound<'a> {
+    fn of(catalogue: &'a Catalogue, track: u32) -> Self {
         let raw = |name: &str| catalogue.raw_named(name, track).map(f64::from);
         let key = match (raw("key"), raw("mode")) {
             (Some(key), Some(mode)) if key >= 0.0 => Some(camelot(key as i32, mode >= 0.5)),
             _ => None,
         };
+        let artists = catalogue.artists_of(track);
         Self {
+            artists,
             tempo: raw("tempo").unwrap_or(0.0),
             energy: raw("energy").unwrap_or(0.0),
             key,

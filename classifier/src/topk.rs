@@ -16,31 +16,6 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
     best.into_iter().map(|(_, index)| index).collect()
 }
 
-/// Every index whose score is at least the `k`-th best less `margin`, in no particular order: a superset of the `k`
-/// best under any scores that differ by at most half of `margin` from these.
-#[must_use]
-pub fn candidates(scores: &[f32], k: usize, margin: f64) -> Vec<u32> {
-    let best = top_k(scores, k);
-    let Some(&last) = best.get(k.wrapping_sub(1)) else {
-        return best;
-    };
-    let threshold = f64::from(scores[last as usize]) - margin;
-    // Rounded down, so that the comparison in single precision keeps at least what it must.
-    let threshold = (threshold as f32).next_down();
-    let mut kept = Vec::with_capacity(k + k / 4);
-    for (block, scores) in scores.chunks(SCAN_BLOCK).enumerate() {
-        if has_above(scores, threshold) {
-            let first = block * SCAN_BLOCK;
-            let above = scores
-                .iter()
-                .enumerate()
-                .filter(|(_, score)| **score >= threshold && is_in(**score));
-            kept.extend(above.map(|(offset, _)| (first + offset) as u32));
-        }
-    }
-    kept
-}
-
 const SCAN_BLOCK: usize = 64;
 
 type Scored = (f32, u32);
@@ -85,19 +60,4 @@ fn keep_best(scores: &[f32], k: usize) -> Vec<Scored> {
         }
     }
     kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_within_the_margin_is_a_candidate() {
-        let scores = [1.0, 0.9, 0.89, 0.5, f32::NEG_INFINITY];
-        let mut kept = candidates(&scores, 2, 0.05);
-        kept.sort_unstable();
-        assert_eq!(kept, [0, 1, 2]);
-        assert_eq!(candidates(&scores, 9, 0.0).len(), 4);
-        assert!(candidates(&scores, 0, 0.0).is_empty());
-    }
 }

@@ -223,6 +223,58 @@ fn impossible_requests_fail_with_their_reason() {
     assert!(matches!(made, Err(Failure::SchemaMismatch { .. })));
 }
 
+/// What the fast way finds must be what a walk down the whole ranking finds.
+#[test]
+fn the_choice_is_a_walk_down_the_whole_ranking() {
+    let mut world = World {
+        catalogue: generator::catalogue(450, 8),
+        input: TasteInput::default(),
+    };
+    (0..40).for_each(|track| {
+        world.rate(
+            track,
+            if track % 4 == 0 {
+                Rating::Dislike
+            } else {
+                Rating::Like
+            },
+        )
+    });
+    let whole = PlaylistRequest {
+        limit: 500,
+        max_per_artist: Some(500),
+        ..request()
+    };
+    let (playlist, ranking) = world.made(&whole);
+    assert!(
+        playlist
+            .tracks
+            .windows(2)
+            .all(|pair| pair[0].score >= pair[1].score)
+    );
+    for (limit, cap) in [(1, 1), (5, 3), (30, 1), (60, 2), (450, 3)] {
+        let mut counts = std::collections::BTreeMap::new();
+        let mut expected: Vec<u32> = Vec::new();
+        for &track in &ranking {
+            let count = counts.entry(world.catalogue.artists_of(track)[0]).or_insert(0);
+            if *count < cap && expected.len() < limit {
+                *count += 1;
+                expected.push(track);
+            }
+        }
+        let capped = PlaylistRequest {
+            limit: limit as u32,
+            max_per_artist: Some(cap),
+            ..request()
+        };
+        assert_eq!(
+            world.made(&capped).1,
+            expected,
+            "{limit} at most {cap} by one artist"
+        );
+    }
+}
+
 #[test]
 fn an_order_changes_the_order_and_nothing_else() {
     let world = World::new();

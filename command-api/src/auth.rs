@@ -59,23 +59,31 @@ impl ApiState {
 fn refuse(reason: NotAdmitted) -> Problem {
     match reason {
         NotAdmitted::NoSession => ProblemType::Unauthenticated.into(),
-        NotAdmitted::Behind => Problem::new(ProblemType::NotReady).retry_after(std::time::Duration::from_secs(1)),
+        NotAdmitted::Behind => {
+            Problem::new(ProblemType::NotReady).retry_after(std::time::Duration::from_secs(1))
+        }
         error @ (NotAdmitted::View(_) | NotAdmitted::Log(_)) => Problem::unavailable(&error),
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<SessionToken> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| SessionToken::parse(token.trim()))?
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| SessionToken::parse(token.trim()))?
 }
 
 impl FromRequestParts<ApiState> for Bearer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, Problem> {
-        bearer(&parts.headers).map(Self).ok_or_else(|| ProblemType::Unauthenticated.into())
+        bearer(&parts.headers)
+            .map(Self)
+            .ok_or_else(|| ProblemType::Unauthenticated.into())
     }
 }
 

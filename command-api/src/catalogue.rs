@@ -43,7 +43,11 @@ pub struct Loaded<T> {
 
 impl<T> Clone for Loaded<T> {
     fn clone(&self) -> Self {
-        Self { content: self.content.clone(), digest: self.digest, position: self.position }
+        Self {
+            content: self.content.clone(),
+            digest: self.digest,
+            position: self.position,
+        }
     }
 }
 
@@ -105,13 +109,22 @@ impl CatalogueHandle {
     }
 
     async fn refresh_catalogue(&self) -> Result<(), CatalogueFault> {
-        let Some(viewed) = unless_unbuilt(self.0.views.catalogue())? else { return Ok(()) };
+        let Some(viewed) = unless_unbuilt(self.0.views.catalogue())? else {
+            return Ok(());
+        };
         let (imported, position) = (viewed.view.imported, viewed.view.position);
-        if self.current().is_some_and(|loaded| loaded.digest == imported.version) {
+        if self
+            .current()
+            .is_some_and(|loaded| loaded.digest == imported.version)
+        {
             return Ok(());
         }
         let content = self.load_catalogue(imported.blob).await?;
-        let former = self.0.current.write().catalogue.replace(Loaded { content, digest: imported.version, position });
+        let former = self.0.current.write().catalogue.replace(Loaded {
+            content,
+            digest: imported.version,
+            position,
+        });
         if let Some(former) = former {
             self.0.former.insert(former.digest, former.content);
         }
@@ -120,15 +133,29 @@ impl CatalogueHandle {
     }
 
     async fn refresh_model(&self) -> Result<(), CatalogueFault> {
-        let Some(viewed) = unless_unbuilt(self.0.views.model())? else { return Ok(()) };
+        let Some(viewed) = unless_unbuilt(self.0.views.model())? else {
+            return Ok(());
+        };
         let (published, position) = (viewed.view.published, viewed.view.position);
-        if self.model().is_some_and(|loaded| loaded.digest == published.model) {
+        if self
+            .model()
+            .is_some_and(|loaded| loaded.digest == published.model)
+        {
             return Ok(());
         }
         let digest = published.blob;
-        let bytes = self.0.log.blob(digest.as_bytes()).await?.ok_or(CatalogueFault::Missing(digest))?;
+        let bytes = self
+            .0
+            .log
+            .blob(digest.as_bytes())
+            .await?
+            .ok_or(CatalogueFault::Missing(digest))?;
         let model = BaseModel::from_bytes(&bytes).map_err(|error| unreadable(digest, &error))?;
-        let loaded = Loaded { content: Arc::new(model), digest: published.model, position };
+        let loaded = Loaded {
+            content: Arc::new(model),
+            digest: published.model,
+            position,
+        };
         self.0.current.write().model = Some(loaded);
         Ok(())
     }
@@ -145,7 +172,9 @@ impl CatalogueHandle {
             return Ok(former);
         }
         let history = self.0.views.catalogues()?;
-        let found = history.into_iter().find(|known| known.imported.version == version);
+        let found = history
+            .into_iter()
+            .find(|known| known.imported.version == version);
         let imported = found.ok_or(CatalogueFault::Missing(version))?.imported;
         let content = self.load_catalogue(imported.blob).await?;
         self.0.former.insert(version, content.clone());
@@ -153,7 +182,12 @@ impl CatalogueHandle {
     }
 
     async fn load_catalogue(&self, digest: Digest) -> Result<Arc<Catalogue>, CatalogueFault> {
-        let bytes = self.0.log.blob(digest.as_bytes()).await?.ok_or(CatalogueFault::Missing(digest))?;
+        let bytes = self
+            .0
+            .log
+            .blob(digest.as_bytes())
+            .await?
+            .ok_or(CatalogueFault::Missing(digest))?;
         let parsed = tokio::task::spawn_blocking(move || Catalogue::from_bytes(&bytes)).await;
         let parsed = parsed.map_err(|error| unreadable(digest, &error))?;
         Ok(Arc::new(parsed.map_err(|error| unreadable(digest, &error))?))
@@ -167,14 +201,20 @@ impl CatalogueHandle {
                 tracing::error!(error = %error, "the catalogue could not be loaded; what was in use stays so");
             }
             // Views of another process move without telling; looking is one read of a small view.
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(100), library_change(&mut changes)).await;
+            let _ = tokio::time::timeout(
+                std::time::Duration::from_millis(100),
+                library_change(&mut changes),
+            )
+            .await;
         }
     }
 }
 
 async fn library_change(changes: &mut projectors::Changes) {
     let is_library = |change: &projectors::Change| match change {
-        projectors::Change::View { projection, .. } => *projection == projectors::ProjectionKind::Library.name(),
+        projectors::Change::View { projection, .. } => {
+            *projection == projectors::ProjectionKind::Library.name()
+        }
         projectors::Change::Checkpoint { .. } => false,
     };
     while let Some(changes) = changes.next().await {
@@ -192,5 +232,8 @@ fn unless_unbuilt<T>(read: Result<Option<T>, ViewError>) -> Result<Option<T>, Vi
 }
 
 fn unreadable(digest: Digest, error: &dyn std::error::Error) -> CatalogueFault {
-    CatalogueFault::Unreadable { digest, reason: error.to_string() }
+    CatalogueFault::Unreadable {
+        digest,
+        reason: error.to_string(),
+    }
 }

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use domain::{
-    Account, AccountId, AccountRejection, ListenerRejection, PlaylistRejection,
-    account::Username,
-};
+use domain::{Account, AccountId, AccountRejection, ListenerRejection, PlaylistRejection, account::Username};
 use eventing::{
-    Append, AppendError, Claim, Codec, ExecuteError, ExpectedVersion, LoadError, Loaded, Metadata, NewReceipt, Order,
-    ReceiptDraft, StreamId, SubjectId,
+    Append, AppendError, Claim, Codec, ExecuteError, ExpectedVersion, LoadError, Loaded, Metadata,
+    NewReceipt, Order, ReceiptDraft, StreamId, SubjectId,
 };
 use http::HeaderMap;
 use projectors::DomainCodec;
@@ -29,7 +26,10 @@ pub const USERNAME_CLAIM: &str = "username";
 /// The claim of a user name: two names that are the same name have the same claim.
 #[must_use]
 pub fn username_claim(keys: &eventing::Keys, username: &Username) -> Claim {
-    Claim::new(USERNAME_CLAIM, keys.hmac(USERNAME_CLAIM, username.canonical().as_bytes()))
+    Claim::new(
+        USERNAME_CLAIM,
+        keys.hmac(USERNAME_CLAIM, username.canonical().as_bytes()),
+    )
 }
 
 /// A rejection, as the caller is told.
@@ -61,8 +61,11 @@ impl Rejected for ListenerRejection {
 impl Rejected for PlaylistRejection {
     fn problem(&self) -> Problem {
         match self {
-            Self::InvalidRequest(errors) => Problem::new(ProblemType::InvalidPlaylistRequest)
-                .errors(errors.iter().map(|error| FieldError::new(&error.field, &error.problem))),
+            Self::InvalidRequest(errors) => Problem::new(ProblemType::InvalidPlaylistRequest).errors(
+                errors
+                    .iter()
+                    .map(|error| FieldError::new(&error.field, &error.problem)),
+            ),
             other => Problem::internal(other),
         }
     }
@@ -104,7 +107,9 @@ impl ApiState {
                 replay(*receipt, &fingerprint)
             }
             Err(ExecuteError::Rejected(rejection)) => self.refuse(stream, once, rejection.problem()).await,
-            Err(ExecuteError::ClaimTaken { .. }) => self.refuse(stream, once, ProblemType::UsernameTaken.into()).await,
+            Err(ExecuteError::ClaimTaken { .. }) => {
+                self.refuse(stream, once, ProblemType::UsernameTaken.into()).await
+            }
             Err(other) => Err(execute_problem(other)),
         }
     }
@@ -120,13 +125,29 @@ impl ApiState {
         answer: StoredAnswer,
     ) -> Result<Response, Problem> {
         let Some(once) = once else {
-            let head = self.log().stream_head(&stream).await.map_err(|error| log_problem(&error))?;
+            let head = self
+                .log()
+                .stream_head(&stream)
+                .await
+                .map_err(|error| log_problem(&error))?;
             return Ok(answer.into_response_at(head.map_or(eventing::Position::START, |head| head.position)));
         };
         let (key, fingerprint) = (once.key, once.fingerprint);
-        let receipt = NewReceipt { key, fingerprint, answer: answer.to_bytes(), subject: None };
+        let receipt = NewReceipt {
+            key,
+            fingerprint,
+            answer: answer.to_bytes(),
+            subject: None,
+        };
         let append = Append::new(stream, ExpectedVersion::Any, Vec::new(), Metadata::new());
-        match self.log().append(Append { receipt: Some(receipt), ..append }).await {
+        match self
+            .log()
+            .append(Append {
+                receipt: Some(receipt),
+                ..append
+            })
+            .await
+        {
             Ok(appended) => Ok(answer.into_response_at(appended.position)),
             Err(AppendError::ReceiptExists(receipt)) => replay(*receipt, &fingerprint),
             Err(error) => Err(append_problem(&error)),
@@ -134,9 +155,17 @@ impl ApiState {
     }
 
     /// Answers with a decided problem; with `once`, stores it first, so that the same wish gets it again.
-    async fn refuse(&self, stream: StreamId, once: Option<Once>, problem: Problem) -> Result<Response, Problem> {
-        let Some(once) = once.filter(|_| problem.status().is_client_error()) else { return Err(problem) };
-        self.answer_without_effect(stream, Some(once), StoredAnswer::problem(&problem)).await
+    async fn refuse(
+        &self,
+        stream: StreamId,
+        once: Option<Once>,
+        problem: Problem,
+    ) -> Result<Response, Problem> {
+        let Some(once) = once.filter(|_| problem.status().is_client_error()) else {
+            return Err(problem);
+        };
+        self.answer_without_effect(stream, Some(once), StoredAnswer::problem(&problem))
+            .await
     }
 
     /// The account as of now, straight from the log.
@@ -145,7 +174,10 @@ impl ApiState {
     /// `unauthenticated` when it was erased; `unavailable`.
     pub async fn account(&self, account: AccountId) -> Result<Loaded<Account>, Problem> {
         let subject = SubjectId(account.uuid());
-        let loaded = self.executor().load::<Account>(&account_stream(account), Some(subject)).await;
+        let loaded = self
+            .executor()
+            .load::<Account>(&account_stream(account), Some(subject))
+            .await;
         let loaded = loaded.map_err(|error| load_problem(&error))?;
         match loaded.aggregate.is_open() {
             true => Ok(loaded),
@@ -158,8 +190,13 @@ impl ApiState {
 #[must_use]
 pub fn metadata_of(headers: &HeaderMap) -> Metadata {
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    let traceparent = traceparent.filter(|text| is_traceparent(text)).map(ToOwned::to_owned);
-    Metadata { traceparent, ..Metadata::new() }
+    let traceparent = traceparent
+        .filter(|text| is_traceparent(text))
+        .map(ToOwned::to_owned);
+    Metadata {
+        traceparent,
+        ..Metadata::new()
+    }
 }
 
 /// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`.
@@ -174,7 +211,9 @@ fn is_traceparent(text: &str) -> bool {
 /// Adds the position that an answer reflects.
 #[must_use]
 pub fn at_position(mut response: Response, position: eventing::Position) -> Response {
-    response.headers_mut().insert(SEGUE_POSITION, http::HeaderValue::from(position.0));
+    response
+        .headers_mut()
+        .insert(SEGUE_POSITION, http::HeaderValue::from(position.0));
     response
 }
 
@@ -199,11 +238,9 @@ where
 pub fn append_problem(error: &AppendError) -> Problem {
     match error {
         AppendError::StorageFull => ProblemType::StorageFull.into(),
-        AppendError::OutcomeUnknown(_) => {
-            Problem::logged(ProblemType::OutcomeUnknown, error)
-                .detail("send the same request with the same Idempotency-Key to learn what happened")
-                .retry_after(Duration::from_secs(1))
-        }
+        AppendError::OutcomeUnknown(_) => Problem::logged(ProblemType::OutcomeUnknown, error)
+            .detail("send the same request with the same Idempotency-Key to learn what happened")
+            .retry_after(Duration::from_secs(1)),
         AppendError::VersionConflict { .. } => {
             Problem::new(ProblemType::Conflict).retry_after(Duration::from_secs(1))
         }
@@ -232,7 +269,14 @@ mod tests {
     fn only_a_well_formed_trace_is_kept() {
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert!(is_traceparent(trace));
-        for wrong in ["", "00", &trace[1..], &trace.to_uppercase(), &trace.replace("00-", "01-"), "00-x-y-z"] {
+        for wrong in [
+            "",
+            "00",
+            &trace[1..],
+            &trace.to_uppercase(),
+            &trace.replace("00-", "01-"),
+            "00-x-y-z",
+        ] {
             assert!(!is_traceparent(wrong), "{wrong}");
         }
     }

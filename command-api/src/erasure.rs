@@ -24,7 +24,10 @@ pub enum ErasureError {
 pub async fn finish(log: &EventLog, keys: &Keys) -> Result<(), ErasureError> {
     let mut after = Position::START;
     loop {
-        let filter = EventFilter { event_type: Some(ERASED.to_owned()), ..EventFilter::after(after, PAGE) };
+        let filter = EventFilter {
+            event_type: Some(ERASED.to_owned()),
+            ..EventFilter::after(after, PAGE)
+        };
         let erased = log.read_filtered(filter).await?;
         for event in &erased {
             if let Some(subject) = event.subject {

@@ -35,7 +35,11 @@ impl FromRequestParts<ApiState> for Freshness {
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, Problem> {
         let prefer = Prefer::of(&parts.headers);
         let min = min_position(&parts.headers)?.unwrap_or(Position::START);
-        Ok(Self { min, prefer, deadline: Instant::now() + prefer.wait() })
+        Ok(Self {
+            min,
+            prefer,
+            deadline: Instant::now() + prefer.wait(),
+        })
     }
 }
 
@@ -50,17 +54,29 @@ impl Freshness {
     ///
     /// # Errors
     /// `behind` at the deadline; `unavailable` when view or log cannot be read.
-    pub async fn of_view(&self, api: &ApiState, kind: ProjectionKind, stream: &StreamId) -> Result<(), Problem> {
+    pub async fn of_view(
+        &self,
+        api: &ApiState,
+        kind: ProjectionKind,
+        stream: &StreamId,
+    ) -> Result<(), Problem> {
         if self.min == Position::START {
             return Ok(());
         }
-        let reached = api.views().wait_for(kind, stream, Until::Position(self.min), Instant::now()).await;
+        let reached = api
+            .views()
+            .wait_for(kind, stream, Until::Position(self.min), Instant::now())
+            .await;
         match reached {
             Err(ViewError::Late | ViewError::NotBuilt(_)) => {}
             other => return other.map_err(|error| view_problem(&error)),
         }
         self.of_log(api).await?;
-        let version = api.log().stream_version_before(stream, self.min.next()).await.map_err(|error| log_problem(&error))?;
+        let version = api
+            .log()
+            .stream_version_before(stream, self.min.next())
+            .await
+            .map_err(|error| log_problem(&error))?;
         self.wait_for_version(api, kind, stream, version).await
     }
 
@@ -85,11 +101,19 @@ impl Freshness {
         }
         self.of_log(api).await?;
         loop {
-            let filter = EventFilter { category: Some(category.to_owned()), ..EventFilter::after(after, PAGE) };
-            let events = api.log().read_filtered(filter).await.map_err(|error| log_problem(&error))?;
+            let filter = EventFilter {
+                category: Some(category.to_owned()),
+                ..EventFilter::after(after, PAGE)
+            };
+            let events = api
+                .log()
+                .read_filtered(filter)
+                .await
+                .map_err(|error| log_problem(&error))?;
             for event in events.iter().filter(|event| event.position <= self.min) {
                 if owner.is_none_or(|owner| event.subject.is_some_and(|subject| subject.0 == owner.uuid())) {
-                    self.wait_for_version(api, kind, &event.stream, event.version).await?;
+                    self.wait_for_version(api, kind, &event.stream, event.version)
+                        .await?;
                 }
             }
             match events.last() {
@@ -122,7 +146,11 @@ impl Freshness {
         if version == Version::NONE {
             return Ok(());
         }
-        match api.views().wait_for(kind, stream, Until::Version(version), self.deadline).await {
+        match api
+            .views()
+            .wait_for(kind, stream, Until::Version(version), self.deadline)
+            .await
+        {
             Err(ViewError::Late | ViewError::NotBuilt(_)) => Err(self.behind()),
             other => other.map_err(|error| view_problem(&error)),
         }

@@ -38,12 +38,17 @@ impl IdempotencyKey {
     /// `invalid-header` when it is there twice, empty, too long, or has a character that is not visible ASCII.
     pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
         let mut values = headers.get_all("idempotency-key").iter();
-        let Some(value) = values.next() else { return Ok(None) };
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
         let bytes = value.as_bytes();
         let fits = (1..=KEY_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
         match (value.to_str(), values.next()) {
             (Ok(text), None) if fits => Ok(Some(Self(text.to_owned()))),
-            _ => Err(invalid_header("Idempotency-Key", "is 1 to 255 visible ASCII characters, once")),
+            _ => Err(invalid_header(
+                "Idempotency-Key",
+                "is 1 to 255 visible ASCII characters, once",
+            )),
         }
     }
 }
@@ -77,7 +82,10 @@ struct RunningGuard(Running, ReceiptKey);
 
 impl Running {
     fn begin(&self, key: ReceiptKey) -> Option<RunningGuard> {
-        self.0.lock().insert(key.0).then(|| RunningGuard(self.clone(), key))
+        self.0
+            .lock()
+            .insert(key.0)
+            .then(|| RunningGuard(self.clone(), key))
     }
 }
 
@@ -111,15 +119,28 @@ impl ApiState {
     /// `idempotency-key-reused` for another request with the same key, `idempotency-key-in-use` while the first one runs,
     /// `unavailable` when the log does not answer. Nothing was done.
     pub async fn begin(&self, request: &WriteRequest, scope: Scope<'_>) -> Result<Begun, Problem> {
-        let Some(key) = &request.key else { return Ok(Begun::Fresh(None)) };
+        let Some(key) = &request.key else {
+            return Ok(Begun::Fresh(None));
+        };
         let key = scope.receipt_key(self.keys(), key);
         let fingerprint = fingerprint(self.keys(), request);
         let Some(running) = self.running().begin(key) else {
-            return Err(Problem::new(ProblemType::IdempotencyKeyInUse).retry_after(std::time::Duration::from_secs(1)));
+            return Err(
+                Problem::new(ProblemType::IdempotencyKeyInUse).retry_after(std::time::Duration::from_secs(1))
+            );
         };
-        match self.executor().receipt(&key).await.map_err(|error| load_problem(&error))? {
+        match self
+            .executor()
+            .receipt(&key)
+            .await
+            .map_err(|error| load_problem(&error))?
+        {
             Some(receipt) => Ok(Begun::Answered(replay(receipt, &fingerprint)?)),
-            None => Ok(Begun::Fresh(Some(Once { key, fingerprint, _running: running }))),
+            None => Ok(Begun::Fresh(Some(Once {
+                key,
+                fingerprint,
+                _running: running,
+            }))),
         }
     }
 }
@@ -158,7 +179,11 @@ impl StoredAnswer {
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body: String::new() }
+        Self {
+            status: status.as_u16(),
+            headers: Vec::new(),
+            body: String::new(),
+        }
     }
 
     /// An answer with a JSON body.
@@ -166,7 +191,11 @@ impl StoredAnswer {
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         // Only our own structs with text keys come here.
         let body = serde_json::to_vec(body).unwrap_or_default();
-        Self { body: STANDARD.encode(body), ..Self::empty(status) }.header("content-type", "application/json")
+        Self {
+            body: STANDARD.encode(body),
+            ..Self::empty(status)
+        }
+        .header("content-type", "application/json")
     }
 
     /// Adds a header.
@@ -181,7 +210,8 @@ impl StoredAnswer {
     pub fn problem(problem: &Problem) -> Self {
         let response = problem.clone().into_response();
         let headers = response.headers().iter();
-        let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let headers =
+            headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
         Self {
             status: response.status().as_u16(),
             headers: headers.collect(),
@@ -200,13 +230,16 @@ impl StoredAnswer {
     pub fn into_response_at(self, position: Position) -> Response {
         let body = STANDARD.decode(&self.body).unwrap_or_default();
         let mut response = Response::new(body.into());
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 response.headers_mut().append(name, value);
             }
         }
-        response.headers_mut().insert(SEGUE_POSITION, HeaderValue::from(position.0));
+        response
+            .headers_mut()
+            .insert(SEGUE_POSITION, HeaderValue::from(position.0));
         response
     }
 }
@@ -218,7 +251,10 @@ mod tests {
     fn key_of(values: &[&str]) -> Result<Option<IdempotencyKey>, Problem> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append("idempotency-key", HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                "idempotency-key",
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         IdempotencyKey::of(&headers)
     }

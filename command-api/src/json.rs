@@ -20,7 +20,11 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn describe(path: &str, error: &serde_json::Error) -> Problem {
     let problem = Problem::new(ProblemType::InvalidBody);
     if !error.is_data() {
-        return problem.detail(format!("not JSON at line {}, column {}", error.line(), error.column()));
+        return problem.detail(format!(
+            "not JSON at line {}, column {}",
+            error.line(),
+            error.column()
+        ));
     }
     let (field, detail) = explain(path, &error.to_string());
     problem.errors([FieldError::new(field, detail)])
@@ -28,7 +32,9 @@ fn describe(path: &str, error: &serde_json::Error) -> Problem {
 
 /// Turns serde's sentences, which may quote a value, into ones that do not.
 fn explain(path: &str, message: &str) -> (String, String) {
-    let message = message.rsplit_once(" at line ").map_or(message, |(before, _)| before);
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message, |(before, _)| before);
     let field = if path == "." { "body" } else { path };
     if let Some(name) = quoted_after(message, "missing field `") {
         return (inside(path, name), "is missing".to_owned());
@@ -52,7 +58,11 @@ fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
 }
 
 fn inside(path: &str, name: &str) -> String {
-    if path == "." { name.to_owned() } else { format!("{path}.{name}") }
+    if path == "." {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 #[cfg(test)]
@@ -85,11 +95,26 @@ mod tests {
     fn the_field_is_named() {
         for (json, expected) in [
             (r#"{"inner":[]}"#, r#"{"field":"name","detail":"is missing"}"#),
-            (r#"{"name":"a","inner":[{}]}"#, r#"{"field":"inner[0].number","detail":"is missing"}"#),
-            (r#"{"name":"a","nome":"b","inner":[]}"#, r#"{"field":"nome","detail":"is not known here"}"#),
-            (r#"{"name":"a","name":"b","inner":[]}"#, r#"{"field":"name","detail":"is there twice"}"#),
-            (r#"{"name":1,"inner":[]}"#, r#"{"field":"name","detail":"expected a string"}"#),
-            (r#"{"name":"a","inner":[{"number":-1}]}"#, r#"{"field":"inner[0].number","detail":"expected u32"}"#),
+            (
+                r#"{"name":"a","inner":[{}]}"#,
+                r#"{"field":"inner[0].number","detail":"is missing"}"#,
+            ),
+            (
+                r#"{"name":"a","nome":"b","inner":[]}"#,
+                r#"{"field":"nome","detail":"is not known here"}"#,
+            ),
+            (
+                r#"{"name":"a","name":"b","inner":[]}"#,
+                r#"{"field":"name","detail":"is there twice"}"#,
+            ),
+            (
+                r#"{"name":1,"inner":[]}"#,
+                r#"{"field":"name","detail":"expected a string"}"#,
+            ),
+            (
+                r#"{"name":"a","inner":[{"number":-1}]}"#,
+                r#"{"field":"inner[0].number","detail":"expected u32"}"#,
+            ),
         ] {
             let body = body_of(json);
             assert!(body.contains(expected), "{json}: {body}");
@@ -104,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_value_is_never_repeated() {
-        for json in [r#"{"name":["hunter2"],"inner":[]}"#, r#"{"name":"a","inner":"hunter2"}"#] {
+        for json in [
+            r#"{"name":["hunter2"],"inner":[]}"#,
+            r#"{"name":"a","inner":"hunter2"}"#,
+        ] {
             assert!(!body_of(json).contains("hunter2"), "{json}");
         }
     }

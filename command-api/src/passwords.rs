@@ -71,7 +71,11 @@ impl PasswordPolicy {
     /// The same rules with the cheapest hashing there is. For tests only.
     #[must_use]
     pub fn cheap() -> Self {
-        Self { memory_kib: 64, iterations: 1, ..Self::default() }
+        Self {
+            memory_kib: 64,
+            iterations: 1,
+            ..Self::default()
+        }
     }
 
     /// Brings `password` to NFKC and judges it, with `username` as a word that must not carry it.
@@ -82,7 +86,10 @@ impl PasswordPolicy {
         let normal = normalise(password).ok_or(WeakPassword::TooLong { most: self.chars_max })?;
         let length = normal.chars().count();
         if length < self.chars_min {
-            return Err(WeakPassword::TooShort { length, least: self.chars_min });
+            return Err(WeakPassword::TooShort {
+                length,
+                least: self.chars_min,
+            });
         }
         if length > self.chars_max {
             return Err(WeakPassword::TooLong { most: self.chars_max });
@@ -91,20 +98,28 @@ impl PasswordPolicy {
         words.extend(CONTEXT_WORDS);
         let entropy = zxcvbn::zxcvbn(&normal, &words);
         if (entropy.score() as u8) < self.score_min {
-            return Err(WeakPassword::Guessable { advice: advice(entropy.feedback()) });
+            return Err(WeakPassword::Guessable {
+                advice: advice(entropy.feedback()),
+            });
         }
         Ok(StrongPassword(normal))
     }
 
     fn params(&self) -> Result<Params, PasswordError> {
-        Params::new(self.memory_kib, self.iterations, self.lanes, Some(OUTPUT_BYTES)).map_err(PasswordError::Parameters)
+        Params::new(self.memory_kib, self.iterations, self.lanes, Some(OUTPUT_BYTES))
+            .map_err(PasswordError::Parameters)
     }
 }
 
 fn advice(feedback: Option<&zxcvbn::feedback::Feedback>) -> Vec<String> {
-    let Some(feedback) = feedback else { return Vec::new() };
+    let Some(feedback) = feedback else {
+        return Vec::new();
+    };
     let warning = feedback.warning().map(|warning| warning.to_string());
-    warning.into_iter().chain(feedback.suggestions().iter().map(ToString::to_string)).collect()
+    warning
+        .into_iter()
+        .chain(feedback.suggestions().iter().map(ToString::to_string))
+        .collect()
 }
 
 /// NFKC, or nothing for a text so long that no policy takes it.
@@ -204,7 +219,11 @@ impl Passwords {
     /// [`PasswordError::Parameters`] when Argon2 cannot work with them, [`PasswordError::Randomness`].
     pub fn new(policy: PasswordPolicy) -> Result<Self, PasswordError> {
         let params = policy.params()?;
-        let decoy = Stored { params: params.clone(), salt: salt()?.to_vec(), output: vec![0; OUTPUT_BYTES] };
+        let decoy = Stored {
+            params: params.clone(),
+            salt: salt()?.to_vec(),
+            output: vec![0; OUTPUT_BYTES],
+        };
         let slots = Arc::new(Semaphore::new(policy.concurrency.max(1)));
         Ok(Self(Arc::new(Inner {
             policy,
@@ -242,7 +261,14 @@ impl Passwords {
     /// Nothing holds after any [`PasswordError`]; after `Overloaded` nothing was even begun.
     pub async fn hash(&self, password: &StrongPassword) -> Result<String, PasswordError> {
         let salt = salt()?;
-        let output = self.evaluate(password.0.clone(), self.0.params.clone(), salt.to_vec(), &self.0.hashes).await?;
+        let output = self
+            .evaluate(
+                password.0.clone(),
+                self.0.params.clone(),
+                salt.to_vec(),
+                &self.0.hashes,
+            )
+            .await?;
         Ok(phc(&self.0.params, &salt, &output))
     }
 
@@ -266,11 +292,19 @@ impl Passwords {
         let comparable = normal.is_some() && parsed.is_some();
         let expected = parsed.as_ref().unwrap_or(&self.0.decoy);
         let normal = normal.unwrap_or_default();
-        let output =
-            self.evaluate(normal, expected.params.clone(), expected.salt.clone(), &self.0.checks).await?;
+        let output = self
+            .evaluate(
+                normal,
+                expected.params.clone(),
+                expected.salt.clone(),
+                &self.0.checks,
+            )
+            .await?;
         let equal = bool::from(output.as_slice().ct_eq(&expected.output));
         Ok(match equal && comparable {
-            true => Verified::Right { outdated: !same_cost(&expected.params, &self.0.params) },
+            true => Verified::Right {
+                outdated: !same_cost(&expected.params, &self.0.params),
+            },
             false => Verified::Wrong,
         })
     }
@@ -283,7 +317,13 @@ impl Passwords {
         counter: &AtomicU64,
     ) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
         let place = self.0.take_place()?;
-        let slot = self.0.slots.clone().acquire_owned().await.map_err(|_| PasswordError::Lost)?;
+        let slot = self
+            .0
+            .slots
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| PasswordError::Lost)?;
         drop(place);
         counter.fetch_add(1, Ordering::Relaxed);
         let inner = self.0.clone();
@@ -301,7 +341,11 @@ impl Inner {
     fn take_place(&self) -> Result<Place<'_>, PasswordError> {
         let taken = self.waiting.fetch_add(1, Ordering::Relaxed);
         let place = Place(&self.waiting);
-        if taken >= self.policy.waiting_max + self.policy.concurrency { Err(PasswordError::Overloaded) } else { Ok(place) }
+        if taken >= self.policy.waiting_max + self.policy.concurrency {
+            Err(PasswordError::Overloaded)
+        } else {
+            Ok(place)
+        }
     }
 
     fn run(&self, password: &str, params: Params, salt: &[u8]) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
@@ -310,8 +354,12 @@ impl Inner {
         let mut buffer = self.buffers.lock().pop().unwrap_or_default();
         buffer.resize(blocks.max(buffer.len()), Block::default());
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let result =
-            argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut output, &mut buffer[..blocks]);
+        let result = argon2.hash_password_into_with_memory(
+            password.as_bytes(),
+            salt,
+            &mut output,
+            &mut buffer[..blocks],
+        );
         self.buffers.lock().push(buffer);
         result.map(|()| output).map_err(PasswordError::Evaluation)
     }
@@ -332,7 +380,11 @@ impl Stored {
             return None;
         }
         let params = Params::try_from(&hash).ok()?;
-        Some(Self { params, salt: hash.salt?.to_vec(), output: hash.hash?.as_bytes().to_vec() })
+        Some(Self {
+            params,
+            salt: hash.salt?.to_vec(),
+            output: hash.hash?.as_bytes().to_vec(),
+        })
     }
 }
 
@@ -365,7 +417,10 @@ mod tests {
     }
 
     async fn hashed(passwords: &Passwords, password: &str) -> String {
-        passwords.hash(&passwords.policy().judge(password, "ada").unwrap()).await.unwrap()
+        passwords
+            .hash(&passwords.policy().judge(password, "ada").unwrap())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -391,7 +446,11 @@ mod tests {
             (GOOD, Some("no hash"), Verified::Wrong),
         ];
         for (nth, (password, stored, expected)) in cases.into_iter().enumerate() {
-            assert_eq!(passwords.verify(password, stored).await.unwrap(), expected, "case {nth}");
+            assert_eq!(
+                passwords.verify(password, stored).await.unwrap(),
+                expected,
+                "case {nth}"
+            );
             assert_eq!(passwords.checks(), nth as u64 + 1, "case {nth}");
         }
     }
@@ -401,19 +460,33 @@ mod tests {
         let passwords = passwords();
         let stored = hashed(&passwords, "Zoë ﬁnds violet tuning forks").await;
         let other = "Zoe\u{308} finds violet tuning forks";
-        assert_eq!(passwords.verify(other, Some(&stored)).await.unwrap(), Verified::Right { outdated: false });
+        assert_eq!(
+            passwords.verify(other, Some(&stored)).await.unwrap(),
+            Verified::Right { outdated: false }
+        );
     }
 
     #[tokio::test]
     async fn changed_parameters_ask_for_another_hash() {
         let stored = hashed(&passwords(), GOOD).await;
-        let stronger = Passwords::new(PasswordPolicy { iterations: 2, ..PasswordPolicy::cheap() }).unwrap();
-        assert_eq!(stronger.verify(GOOD, Some(&stored)).await.unwrap(), Verified::Right { outdated: true });
+        let stronger = Passwords::new(PasswordPolicy {
+            iterations: 2,
+            ..PasswordPolicy::cheap()
+        })
+        .unwrap();
+        assert_eq!(
+            stronger.verify(GOOD, Some(&stored)).await.unwrap(),
+            Verified::Right { outdated: true }
+        );
     }
 
     #[tokio::test]
     async fn a_full_queue_refuses_at_once() {
-        let policy = PasswordPolicy { concurrency: 1, waiting_max: 0, ..PasswordPolicy::cheap() };
+        let policy = PasswordPolicy {
+            concurrency: 1,
+            waiting_max: 0,
+            ..PasswordPolicy::cheap()
+        };
         let passwords = Passwords::new(policy).unwrap();
         let held = passwords.0.slots.clone().acquire_owned().await.unwrap();
         let waiting = tokio::spawn({
@@ -423,7 +496,10 @@ mod tests {
         while passwords.0.waiting.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(passwords.verify("b", None).await, Err(PasswordError::Overloaded)));
+        assert!(matches!(
+            passwords.verify("b", None).await,
+            Err(PasswordError::Overloaded)
+        ));
         drop(held);
         assert_eq!(waiting.await.unwrap().unwrap(), Verified::Wrong);
         assert_eq!(passwords.checks(), 1);
@@ -431,7 +507,11 @@ mod tests {
 
     #[tokio::test]
     async fn buffers_are_used_again() {
-        let passwords = Passwords::new(PasswordPolicy { concurrency: 1, ..PasswordPolicy::cheap() }).unwrap();
+        let passwords = Passwords::new(PasswordPolicy {
+            concurrency: 1,
+            ..PasswordPolicy::cheap()
+        })
+        .unwrap();
         for _ in 0..5 {
             passwords.verify("a", None).await.unwrap();
         }
@@ -442,10 +522,25 @@ mod tests {
     fn weak_passwords_are_refused_with_a_reason() {
         let policy = PasswordPolicy::default();
         let judge = |password: &str| policy.judge(password, "anna-the-listener").err();
-        assert_eq!(judge("short"), Some(WeakPassword::TooShort { length: 5, least: 15 }));
-        assert_eq!(judge(&"ab1!".repeat(40)), Some(WeakPassword::TooLong { most: 128 }));
-        for guessable in ["passwordpassword", "123456789012345", "iloveyouiloveyou", "anna-the-listener", "seguesegueseguesegue"] {
-            assert!(matches!(judge(guessable), Some(WeakPassword::Guessable { .. })), "{guessable}");
+        assert_eq!(
+            judge("short"),
+            Some(WeakPassword::TooShort { length: 5, least: 15 })
+        );
+        assert_eq!(
+            judge(&"ab1!".repeat(40)),
+            Some(WeakPassword::TooLong { most: 128 })
+        );
+        for guessable in [
+            "passwordpassword",
+            "123456789012345",
+            "iloveyouiloveyou",
+            "anna-the-listener",
+            "seguesegueseguesegue",
+        ] {
+            assert!(
+                matches!(judge(guessable), Some(WeakPassword::Guessable { .. })),
+                "{guessable}"
+            );
         }
         assert_eq!(judge("correct horse battery staple"), None);
     }

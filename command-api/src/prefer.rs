@@ -30,7 +30,9 @@ impl Prefer {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .find_map(wait_preference);
-        Self { wait_s: wait_s.map(|seconds| seconds.min(WAIT_MAX.as_secs())) }
+        Self {
+            wait_s: wait_s.map(|seconds| seconds.min(WAIT_MAX.as_secs())),
+        }
     }
 
     /// How long the caller is ready to wait; nothing when it did not say.
@@ -54,7 +56,10 @@ fn wait_preference(preference: &str) -> Option<u64> {
         return None;
     }
     let digits = value.trim().trim_matches('"');
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| digits.parse().ok())?
 }
 
 /// Reads `Segue-Min-Position`.
@@ -63,8 +68,13 @@ fn wait_preference(preference: &str) -> Option<u64> {
 /// A problem of type `invalid-header` when it is there and is not one decimal number.
 pub fn min_position(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
     let mut values = headers.get_all(SEGUE_MIN_POSITION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let number = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let number = value
+        .to_str()
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     match (number.and_then(|text| text.parse().ok()), values.next()) {
         (Some(number), None) => Ok(Some(Position(number))),
         _ => Err(invalid_header("Segue-Min-Position", "must be one decimal number")),
@@ -104,17 +114,33 @@ mod tests {
 
     #[test]
     fn nonsense_is_passed_over() {
-        for value in ["wait", "wait=", "wait=-1", "wait=soon", "wait=99999999999999999999999"] {
-            assert_eq!(Prefer::of(&headers(&[("prefer", value)])), Prefer::default(), "{value}");
+        for value in [
+            "wait",
+            "wait=",
+            "wait=-1",
+            "wait=soon",
+            "wait=99999999999999999999999",
+        ] {
+            assert_eq!(
+                Prefer::of(&headers(&[("prefer", value)])),
+                Prefer::default(),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn a_min_position_is_one_decimal_number() {
         assert_eq!(min_position(&headers(&[])).unwrap(), None);
-        assert_eq!(min_position(&headers(&[("segue-min-position", "12")])).unwrap(), Some(Position(12)));
+        assert_eq!(
+            min_position(&headers(&[("segue-min-position", "12")])).unwrap(),
+            Some(Position(12))
+        );
         for value in ["", "-1", "+1", "1.0", "x", "18446744073709551616"] {
-            assert!(min_position(&headers(&[("segue-min-position", value)])).is_err(), "{value}");
+            assert!(
+                min_position(&headers(&[("segue-min-position", value)])).is_err(),
+                "{value}"
+            );
         }
         let twice = headers(&[("segue-min-position", "1"), ("segue-min-position", "1")]);
         assert!(min_position(&twice).is_err());

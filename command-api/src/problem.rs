@@ -125,7 +125,10 @@ pub struct FieldError {
 impl FieldError {
     /// Names `field` and what must change.
     pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into() }
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -145,7 +148,12 @@ impl Problem {
     /// A problem of this kind, without further detail.
     #[must_use]
     pub fn new(kind: ProblemType) -> Self {
-        Self { kind, detail: None, errors: Vec::new(), headers: HeaderMap::new() }
+        Self {
+            kind,
+            detail: None,
+            errors: Vec::new(),
+            headers: HeaderMap::new(),
+        }
     }
 
     /// Adds a sentence about this occurrence. It must hold nothing internal.
@@ -250,7 +258,9 @@ impl IntoResponse for Problem {
         response.headers_mut().extend(self.headers);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
         if self.kind.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -286,7 +296,10 @@ mod tests {
     fn a_problem_has_the_members_of_rfc_9457() {
         let problem = Problem::new(ProblemType::WeakPassword)
             .detail("Make it longer.")
-            .errors([FieldError::new("password", "has 3 characters, at least 15 are needed")]);
+            .errors([FieldError::new(
+                "password",
+                "has 3 characters, at least 15 are needed",
+            )]);
         let body = String::from_utf8(problem.body().to_vec()).unwrap();
         assert_eq!(
             body,
@@ -302,7 +315,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_rounded_up() {
-        let response = Problem::new(ProblemType::Behind).retry_after(Duration::from_millis(1)).into_response();
+        let response = Problem::new(ProblemType::Behind)
+            .retry_after(Duration::from_millis(1))
+            .into_response();
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 }

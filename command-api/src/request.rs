@@ -75,9 +75,20 @@ impl FromRequest<ApiState> for WriteRequest {
         let key = IdempotencyKey::of(&parts.headers)?;
         let address = client_address(&mut parts, api).await;
         let body = read_body(body).await?;
-        let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or_else(String::new, ToString::to_string);
         let (method, headers) = (parts.method, parts.headers);
-        Ok(Self { method, target, headers, body, key, address, received_at: clock::now() })
+        Ok(Self {
+            method,
+            target,
+            headers,
+            body,
+            key,
+            address,
+            received_at: clock::now(),
+        })
     }
 }
 
@@ -86,15 +97,17 @@ async fn read_body(body: Body) -> Result<Bytes, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Err(_) => Err(ProblemType::BodyTooSlow.into()),
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(ProblemType::BodyTooLarge).detail(format!("at most {BODY_BYTES_MAX} bytes are taken")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(ProblemType::BodyTooLarge)
+            .detail(format!("at most {BODY_BYTES_MAX} bytes are taken"))),
         Ok(Err(_)) => Err(Problem::new(ProblemType::InvalidBody).detail("the body broke off")),
     }
 }
 
 fn check_is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
@@ -106,12 +119,26 @@ fn check_is_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Where a request came from: the peer, or, behind trusted proxies, the address the outermost of them wrote down.
 async fn client_address(parts: &mut Parts, api: &ApiState) -> ClientAddress {
-    let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, api).await.ok();
-    let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(address)| address.ip());
+    let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, api)
+        .await
+        .ok();
+    let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(address)| {
+        address.ip()
+    });
     let hops = api.config().trusted_proxies;
-    let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let chain: Vec<_> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let told = (hops > 0).then(|| chain.len().checked_sub(hops)).flatten().and_then(|index| chain[index].parse().ok());
+    let forwarded = parts
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let chain: Vec<_> = forwarded
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let told = (hops > 0)
+        .then(|| chain.len().checked_sub(hops))
+        .flatten()
+        .and_then(|index| chain[index].parse().ok());
     told.unwrap_or(peer).into()
 }
 

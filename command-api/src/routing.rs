@@ -1,6 +1,11 @@
 //! The router: the routes, and what surrounds every request.
 
-use axum::{Router, extract::Request, middleware::{self, Next}, response::Response};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
 use http::HeaderValue;
 
 use crate::{panics, routes, state::ApiState};
@@ -15,6 +20,8 @@ pub fn router(state: ApiState) -> Router {
 
 async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
+        .headers_mut()
+        .insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     response
 }

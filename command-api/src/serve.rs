@@ -35,7 +35,9 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let service = router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop).into_future();
+    let serving = axum::serve(listener, service)
+        .with_graceful_shutdown(stop)
+        .into_future();
     let deadline = async move {
         let _ = closed.wait_for(|closed| *closed).await;
         tokio::time::sleep(timeout).await;

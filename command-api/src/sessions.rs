@@ -172,7 +172,10 @@ impl SessionGate {
         if self.has_started()? {
             return Ok(());
         }
-        self.0.views.wait_for_checkpoint(ProjectionKind::Accounts, self.0.head_at_start, deadline).await?;
+        self.0
+            .views
+            .wait_for_checkpoint(ProjectionKind::Accounts, self.0.head_at_start, deadline)
+            .await?;
         Ok(())
     }
 
@@ -189,7 +192,9 @@ impl SessionGate {
             return Ok(found);
         }
         self.wait_for_version(account, newest, deadline).await?;
-        self.look(hash)?.filter(|found| found.version >= newest).ok_or(NotAdmitted::NoSession)
+        self.look(hash)?
+            .filter(|found| found.version >= newest)
+            .ok_or(NotAdmitted::NoSession)
     }
 
     async fn newest_version(&self, account: AccountId) -> Result<Version, NotAdmitted> {
@@ -198,7 +203,12 @@ impl SessionGate {
         if known > 0 {
             return Ok(Version(known));
         }
-        let head = self.0.log.stream_head(&account_stream(account)).await.map_err(NotAdmitted::Log)?;
+        let head = self
+            .0
+            .log
+            .stream_head(&account_stream(account))
+            .await
+            .map_err(NotAdmitted::Log)?;
         let version = head.map_or(0, |head| head.version.0);
         Ok(Version(newest.fetch_max(version, Ordering::AcqRel).max(version)))
     }
@@ -208,7 +218,10 @@ impl SessionGate {
         let moved: Vec<_> = {
             let mut recent = self.0.recent.lock();
             recent.retain(|(at, ..)| at.elapsed() < RECENT);
-            recent.iter().map(|(_, account, version)| (*account, *version)).collect()
+            recent
+                .iter()
+                .map(|(_, account, version)| (*account, *version))
+                .collect()
         };
         for (account, version) in moved {
             self.wait_for_version(account, version, deadline).await?;
@@ -223,23 +236,44 @@ impl SessionGate {
         deadline: Instant,
     ) -> Result<(), NotAdmitted> {
         let stream = account_stream(account);
-        Ok(self.0.views.wait_for(ProjectionKind::Accounts, &stream, Until::Version(version), deadline).await?)
+        Ok(self
+            .0
+            .views
+            .wait_for(
+                ProjectionKind::Accounts,
+                &stream,
+                Until::Version(version),
+                deadline,
+            )
+            .await?)
     }
 
     fn check_time(&self, found: SessionView) -> Result<Admitted, NotAdmitted> {
-        let SessionView { account, role, session } = found;
+        let SessionView {
+            account,
+            role,
+            session,
+        } = found;
         let now = clock::now();
         if is_over(&session, self.last_used(&session), now) {
             return Err(NotAdmitted::NoSession);
         }
         self.touch(&session.session, now);
-        Ok(Admitted { account, role, session })
+        Ok(Admitted {
+            account,
+            role,
+            session,
+        })
     }
 
     /// When a session was last used, as far as this process knows.
     #[must_use]
     pub fn last_used(&self, session: &LiveSession) -> DateTime<Utc> {
-        let seen = self.0.last_seen.get(&session.session).unwrap_or(self.0.started_at);
+        let seen = self
+            .0
+            .last_seen
+            .get(&session.session)
+            .unwrap_or(self.0.started_at);
         seen.max(session.signed_in_at)
     }
 
@@ -250,7 +284,12 @@ impl SessionGate {
     }
 
     fn touch(&self, hash: &SessionHash, now: DateTime<Utc>) {
-        if self.0.last_seen.get(hash).is_none_or(|seen| now - seen >= LAST_SEEN_STEP) {
+        if self
+            .0
+            .last_seen
+            .get(hash)
+            .is_none_or(|seen| now - seen >= LAST_SEEN_STEP)
+        {
             self.0.last_seen.insert(*hash, now);
         }
     }
@@ -285,7 +324,10 @@ impl SessionGate {
 
     async fn note_appends(&self, after: Position, seen: Position) -> Result<Position, LogError> {
         let category = Some(AccountId::CATEGORY.to_owned());
-        let filter = EventFilter { category, ..EventFilter::after(after, PAGE) };
+        let filter = EventFilter {
+            category,
+            ..EventFilter::after(after, PAGE)
+        };
         let events = self.0.log.read_filtered(filter).await?;
         for event in &events {
             self.note(AccountId::new(event.stream.uuid()), event.version);
@@ -313,7 +355,12 @@ mod tests {
     fn session() -> LiveSession {
         let signed_in_at = DateTime::UNIX_EPOCH;
         let expires_at = signed_in_at + TimeDelta::days(90);
-        LiveSession { session: SessionHash::of("t"), signed_in_at, idle_ttl_s: 100, expires_at }
+        LiveSession {
+            session: SessionHash::of("t"),
+            signed_in_at,
+            idle_ttl_s: 100,
+            expires_at,
+        }
     }
 
     #[test]

@@ -78,7 +78,9 @@ impl ApiState {
     pub async fn start(parts: ApiParts, config: ApiConfig) -> Result<Self, StartError> {
         let passwords = Passwords::new(config.passwords.clone())?;
         let throttle = config.throttle.clone().map_or(Throttle::Off, Throttle::in_memory);
-        erasure::finish(&parts.log, &parts.keys).await.map_err(StartError::Erasure)?;
+        erasure::finish(&parts.log, &parts.keys)
+            .await
+            .map_err(StartError::Erasure)?;
         let head = parts.log.head().await?;
         let gate = SessionGate::new(parts.log.clone(), parts.views.clone(), head, config.session_wait);
         let stop = CancellationToken::new();

@@ -136,7 +136,12 @@ struct Counter {
 impl MemoryThrottle {
     fn new(config: ThrottleConfig) -> Self {
         let most = config.counters_max;
-        Self { config, accounts: Cache::new(most), addresses: Cache::new(most), familiar: Cache::new(most) }
+        Self {
+            config,
+            accounts: Cache::new(most),
+            addresses: Cache::new(most),
+            familiar: Cache::new(most),
+        }
     }
 
     fn attempt(&self, account: AccountKey, address: ClientAddress) -> Result<(), Blocked> {
@@ -147,7 +152,8 @@ impl MemoryThrottle {
         let by_address = self.counter(&self.addresses, address, now);
         let by_account = self.counter(&self.accounts, account, now);
         self.count(&by_address, self.config.address_free, now)?;
-        self.count(&by_account, self.config.account_free, now).inspect_err(|_| take_back(&by_address, now))
+        self.count(&by_account, self.config.account_free, now)
+            .inspect_err(|_| take_back(&by_address, now))
     }
 
     fn succeeded(&self, account: AccountKey, address: ClientAddress) {
@@ -156,7 +162,8 @@ impl MemoryThrottle {
             Some(own) => *own.lock() = Counter::new(now),
             None => {
                 self.undone(account, address);
-                self.familiar.insert((account, address), Arc::new(Mutex::new(Counter::new(now))));
+                self.familiar
+                    .insert((account, address), Arc::new(Mutex::new(Counter::new(now))));
             }
         }
     }
@@ -186,7 +193,11 @@ impl MemoryThrottle {
     fn count(&self, counter: &Mutex<Counter>, free: u32, now: Instant) -> Result<(), Blocked> {
         let mut counter = counter.lock();
         if counter.blocked_until > now {
-            return Err(Blocked { wait: counter.blocked_until - now, quota: free, window: self.config.half_life });
+            return Err(Blocked {
+                wait: counter.blocked_until - now,
+                quota: free,
+                window: self.config.half_life,
+            });
         }
         counter.decay(now, self.config.half_life);
         counter.count += 1.0;
@@ -208,11 +219,16 @@ impl ThrottleConfig {
 
 impl Counter {
     fn new(now: Instant) -> Self {
-        Self { count: 0.0, counted_at: now, blocked_until: now }
+        Self {
+            count: 0.0,
+            counted_at: now,
+            blocked_until: now,
+        }
     }
 
     fn decay(&mut self, now: Instant, half_life: Duration) {
-        let halves = now.saturating_duration_since(self.counted_at).as_secs_f64() / half_life.as_secs_f64().max(1e-3);
+        let halves =
+            now.saturating_duration_since(self.counted_at).as_secs_f64() / half_life.as_secs_f64().max(1e-3);
         self.count *= (-halves).exp2();
         self.counted_at = now;
     }
@@ -305,7 +321,11 @@ mod tests {
     async fn attempts_at_once_are_counted_before_any_is_judged() {
         let throttle = throttle();
         let tries = (0..50u8).map(|from| throttle.attempt(ADA, address(from)));
-        let let_through = futures::future::join_all(tries).await.into_iter().filter(Result::is_ok).count();
+        let let_through = futures::future::join_all(tries)
+            .await
+            .into_iter()
+            .filter(Result::is_ok)
+            .count();
         assert_eq!(let_through, 5);
     }
 

@@ -22,7 +22,10 @@ impl SessionToken {
     pub fn draw() -> Result<Self, getrandom::Error> {
         let mut random = Zeroizing::new([0u8; RANDOM_BYTES]);
         getrandom::fill(random.as_mut_slice())?;
-        Ok(Self(Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random.as_slice())))))
+        Ok(Self(Zeroizing::new(format!(
+            "{PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(random.as_slice())
+        ))))
     }
 
     /// Takes a token that a caller presents. The length must be exact and the encoding canonical, so that no two
@@ -63,7 +66,10 @@ mod tests {
 
     #[test]
     fn two_tokens_differ() {
-        assert_ne!(SessionToken::draw().unwrap().expose(), SessionToken::draw().unwrap().expose());
+        assert_ne!(
+            SessionToken::draw().unwrap().expose(),
+            SessionToken::draw().unwrap().expose()
+        );
     }
 
     #[test]
@@ -71,7 +77,14 @@ mod tests {
         let token = SessionToken::draw().unwrap();
         let text = token.expose();
         let cut = &text[..text.len() - 1];
-        for wrong in [cut, &format!("{text}A"), &format!("{text}="), &text.to_uppercase(), "", "segue_"] {
+        for wrong in [
+            cut,
+            &format!("{text}A"),
+            &format!("{text}="),
+            &text.to_uppercase(),
+            "",
+            "segue_",
+        ] {
             assert!(SessionToken::parse(wrong).is_none(), "{wrong}");
         }
     }

@@ -4,14 +4,13 @@
 //! full) still stands in the view of pending playlists, which is swept at the start and every few seconds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::{Playlist, PlaylistId, PlaylistRejection};
 use eventing::{ExecuteError, Executed, Metadata, Order, failpoint};
 use projectors::DomainExecutor;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -150,15 +149,18 @@ impl Inbox {
     }
 }
 
+/// What a slot came back with.
+type Done = Result<(task::Id, Result<Outcome, GeneratorError>), JoinError>;
+
 /// The task that keeps a generator busy.
 pub struct GeneratorTask {
     generator: Generator,
     settings: GeneratorSettings,
     inbox: mpsc::Receiver<PlaylistId>,
     swept: VecDeque<PlaylistId>,
-    being_made: HashSet<PlaylistId>,
+    being_made: HashMap<task::Id, PlaylistId>,
     patience: Patience,
-    slots: JoinSet<(PlaylistId, Result<Outcome, Arc<GeneratorError>>)>,
+    slots: JoinSet<Result<Outcome, GeneratorError>>,
 }
 
 impl GeneratorTask {
@@ -171,7 +173,7 @@ impl GeneratorTask {
             settings,
             inbox,
             swept: VecDeque::new(),
-            being_made: HashSet::new(),
+            being_made: HashMap::new(),
             patience: Patience::default(),
             slots: JoinSet::new(),
         };
@@ -188,7 +190,7 @@ impl GeneratorTask {
             let has_room = self.slots.len() < self.settings.slots;
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(done) = self.slots.join_next() => self.take_back(done),
+                Some(done) = self.slots.join_next_with_id() => self.take_back(done),
                 Some(playlist) = self.inbox.recv(), if has_room => self.start(playlist),
                 _ = sweeps.tick() => self.sweep(),
             }
@@ -207,15 +209,19 @@ impl GeneratorTask {
     }
 
     fn start(&mut self, playlist: PlaylistId) {
-        if self.being_made.insert(playlist) {
+        if !self.is_being_made(&playlist) {
             let generator = self.generator.clone();
-            self.slots
-                .spawn(async move { (playlist, generator.make(playlist).await.map_err(Arc::new)) });
+            let task = self.slots.spawn(async move { generator.make(playlist).await });
+            self.being_made.insert(task.id(), playlist);
         }
     }
 
+    fn is_being_made(&self, playlist: &PlaylistId) -> bool {
+        self.being_made.values().any(|made| made == playlist)
+    }
+
     fn sweep(&mut self) {
-        if !self.swept.is_empty() || self.settings.slots < 1000 {
+        if !self.swept.is_empty() {
             return;
         }
         match self
@@ -227,12 +233,9 @@ impl GeneratorTask {
         {
             Ok(pending) => {
                 self.patience.forget_all_but(&pending);
-                let (being_made, patience) = (&self.being_made, &self.patience);
-                self.swept.extend(
-                    pending
-                        .into_iter()
-                        .filter(|id| !being_made.contains(id) && patience.is_over(id)),
-                );
+                let is_due = |id: &PlaylistId| !self.is_being_made(id) && self.patience.is_over(id);
+                let due: Vec<_> = pending.into_iter().filter(is_due).collect();
+                self.swept.extend(due);
             }
             // The views are still being built for the first time.
             Err(projectors::ViewError::NotBuilt(_)) => {}
@@ -245,43 +248,32 @@ impl GeneratorTask {
         }
     }
 
-    fn take_back(
-        &mut self,
-        done: Result<(PlaylistId, Result<Outcome, Arc<GeneratorError>>), tokio::task::JoinError>,
-    ) {
-        let (playlist, result) = match done {
-            Ok(done) => done,
-            Err(error) => {
-                // Which one it was is not known any more; the sweeps find it once nothing is being made.
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "making a playlist panicked"
-                );
-                if self.slots.is_empty() {
-                    self.being_made.clear();
-                }
-                return;
-            }
+    fn take_back(&mut self, done: Done) {
+        let task = done.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+        let Some(playlist) = self.being_made.remove(&task) else {
+            return;
         };
-        self.being_made.remove(&playlist);
-        match result {
-            Ok(outcome) => tracing::debug!(playlist.id = %playlist, ?outcome, "a playlist was made"),
-            Err(error) => {
-                let wait = self.patience.failed(playlist);
-                tracing::warn!(
-                    playlist.id = %playlist,
-                    retry_after_ms = wait.as_millis() as u64,
-                    error = &*error as &dyn std::error::Error,
-                    "a playlist could not be made now; it stays pending"
-                );
-            }
+        match done {
+            Ok((_, Ok(outcome))) => tracing::debug!(playlist.id = %playlist, ?outcome, "a playlist was made"),
+            Ok((_, Err(error))) => self.put_off(playlist, &error),
+            Err(error) => self.put_off(playlist, &error),
         }
+    }
+
+    fn put_off(&mut self, playlist: PlaylistId, error: &(dyn std::error::Error + 'static)) {
+        let wait = self.patience.failed(playlist);
+        tracing::warn!(
+            playlist.id = %playlist,
+            retry_after_ms = wait.as_millis() as u64,
+            error,
+            "a playlist could not be made now; it stays pending"
+        );
     }
 
     async fn drain(mut self) {
         let drain_max = self.settings.drain_max;
         let drained = timeout(drain_max, async {
-            while let Some(done) = self.slots.join_next().await {
+            while let Some(done) = self.slots.join_next_with_id().await {
                 self.take_back(done);
             }
         });

@@ -21,11 +21,12 @@ impl Catalogue {
             .filter(|text| !text.is_empty());
         let mut page = Page::default();
         let mut at = from as usize;
-        let matcher = text.as_deref().map(|text| Matcher::new(self, text));
-        while let Some(index) = matcher
-            .as_ref()
-            .map_or((at < self.len()).then_some(at), |matcher| matcher.next(at))
-        {
+        let mut matcher = text.as_deref().map(|text| Matcher::new(self, text));
+        let mut next = |at| match &mut matcher {
+            Some(matcher) => matcher.next(at),
+            None => (at < self.len()).then_some(at),
+        };
+        while let Some(index) = next(at) {
             if page.tracks.len() == limit {
                 page.next = Some(index as u32);
                 break;
@@ -42,6 +43,8 @@ struct Matcher<'a> {
     text: &'a str,
     artists: Vec<bool>,
     has_artist: bool,
+    /// The first match by name at or after the place asked for last; `None` before the first question.
+    by_name: Option<Option<usize>>,
 }
 
 impl<'a> Matcher<'a> {
@@ -58,12 +61,17 @@ impl<'a> Matcher<'a> {
             text,
             artists,
             has_artist,
+            by_name: None,
         }
     }
 
-    /// The first match at or after `from`.
-    fn next(&self, from: usize) -> Option<usize> {
-        let by_name = self.next_by_name(from);
+    /// The first match at or after `from`, which never falls from call to call.
+    fn next(&mut self, from: usize) -> Option<usize> {
+        let by_name = match self.by_name {
+            Some(known) if known.is_none_or(|track| track >= from) => known,
+            _ => self.next_by_name(from),
+        };
+        self.by_name = Some(by_name);
         if !self.has_artist {
             return by_name;
         }

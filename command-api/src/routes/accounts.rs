@@ -46,15 +46,39 @@ pub(crate) async fn register(State(api): State<ApiState>, request: WriteRequest)
 
     let account = AccountId::new(random::uuid()?);
     let claim = username_claim(api.keys(), &username);
-    let command = AccountCommand::Register { account, username, password_hash, at: request.received_at };
+    let command = AccountCommand::Register {
+        account,
+        username,
+        password_hash,
+        at: request.received_at,
+    };
     let order = Order::<Account>::new(account_stream(account), command, metadata_of(&request.headers));
-    let order = Order { creates_subject: true, claims: vec![ClaimChange::Take(claim)], ..order };
-    let answer = StoredAnswer::json(StatusCode::CREATED, &Registered { id: account, role: Role::Listener });
-    api.carry_out(order.about(SubjectId(account.uuid())), once, answer.header("location", "/v1/me")).await
+    let order = Order {
+        creates_subject: true,
+        claims: vec![ClaimChange::Take(claim)],
+        ..order
+    };
+    let answer = StoredAnswer::json(
+        StatusCode::CREATED,
+        &Registered {
+            id: account,
+            role: Role::Listener,
+        },
+    );
+    api.carry_out(
+        order.about(SubjectId(account.uuid())),
+        once,
+        answer.header("location", "/v1/me"),
+    )
+    .await
 }
 
 /// Judges a new password and hashes it. Neither runs on an async thread.
-pub(super) async fn hash_new(api: &ApiState, password: Zeroizing<String>, username: &str) -> Result<String, Problem> {
+pub(super) async fn hash_new(
+    api: &ApiState,
+    password: Zeroizing<String>,
+    username: &str,
+) -> Result<String, Problem> {
     let (policy, username) = (api.passwords().policy().clone(), username.to_owned());
     let judged = tokio::task::spawn_blocking(move || policy.judge(&password, &username)).await;
     let strong: StrongPassword = judged.map_err(|error| Problem::internal(&error))?.map_err(weak)?;

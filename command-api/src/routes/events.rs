@@ -72,11 +72,22 @@ pub(crate) async fn list(
     let stream = stream.map_err(|_| page::invalid("stream", "is not the name of a stream"))?;
     fresh.of_log(&api).await?;
     let head = api.log().head().await.map_err(|error| log_problem(&error))?;
-    let filter = EventFilter { stream, event_type: query.event_type, ..EventFilter::after(after, limit + 1) };
-    let mut events = api.log().read_filtered(filter).await.map_err(|error| log_problem(&error))?;
+    let filter = EventFilter {
+        stream,
+        event_type: query.event_type,
+        ..EventFilter::after(after, limit + 1)
+    };
+    let mut events = api
+        .log()
+        .read_filtered(filter)
+        .await
+        .map_err(|error| log_problem(&error))?;
     let has_more = events.len() > limit;
     events.truncate(limit);
-    let next_cursor = events.last().filter(|_| has_more).map(|last| last.position.to_string());
+    let next_cursor = events
+        .last()
+        .filter(|_| has_more)
+        .map(|last| last.position.to_string());
     let mut items = Vec::with_capacity(events.len());
     for event in &events {
         items.push(cloud_event(&api, event).await?);
@@ -106,11 +117,19 @@ async fn cloud_event(api: &ApiState, event: &RecordedEvent) -> Result<CloudEvent
     })
 }
 
-async fn data_of(api: &ApiState, event: &RecordedEvent) -> Result<(&'static str, Option<Box<RawValue>>), Problem> {
+async fn data_of(
+    api: &ApiState,
+    event: &RecordedEvent,
+) -> Result<(&'static str, Option<Box<RawValue>>), Problem> {
     if matches!(event.body, Body::Sealed(_)) && event.stream.category() == AccountId::CATEGORY {
         return Ok(("sealed", None));
     }
-    match api.keys().open_event(event).await.map_err(|error| Problem::unavailable(&error))? {
+    match api
+        .keys()
+        .open_event(event)
+        .await
+        .map_err(|error| Problem::unavailable(&error))?
+    {
         Payload::Open(payload) => {
             let text = String::from_utf8(payload.to_vec()).map_err(|error| Problem::internal(&error))?;
             let data = RawValue::from_string(text).map_err(|error| Problem::internal(&error))?;

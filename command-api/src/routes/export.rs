@@ -61,19 +61,39 @@ struct ExportedPlay {
 
 /// 200 with the document.
 pub(crate) async fn export(State(api): State<ApiState>, session: Session, fresh: Freshness) -> Answer {
-    fresh.of_view(&api, ProjectionKind::Accounts, &account_stream(session.account)).await?;
+    fresh
+        .of_view(&api, ProjectionKind::Accounts, &account_stream(session.account))
+        .await?;
     let (account, reflects) = me(&api, &session).await?;
-    let sessions = api.account(session.account).await?.aggregate.sessions().iter().map(exported).collect();
+    let sessions = api
+        .account(session.account)
+        .await?
+        .aggregate
+        .sessions()
+        .iter()
+        .map(exported)
+        .collect();
     let (ratings, plays) = listener_history(&api, &listener_stream(session.account)).await?;
     let playlists = all_playlists(&api, &session).await?;
-    let mut answer = json_answer(&Export { account, sessions, ratings, plays, playlists });
+    let mut answer = json_answer(&Export {
+        account,
+        sessions,
+        ratings,
+        plays,
+        playlists,
+    });
     let disposition = HeaderValue::from_static("attachment; filename=\"segue-export.json\"");
-    answer.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_DISPOSITION, disposition);
     Ok(fresh.tell(answer, reflects))
 }
 
 fn exported(session: &LiveSession) -> ExportedSession {
-    ExportedSession { signed_in_at: session.signed_in_at, expires_at: session.expires_at }
+    ExportedSession {
+        signed_in_at: session.signed_in_at,
+        expires_at: session.expires_at,
+    }
 }
 
 async fn listener_history(
@@ -83,10 +103,18 @@ async fn listener_history(
     let (mut ratings, mut plays) = (Vec::new(), Vec::new());
     let mut after = Version::NONE;
     loop {
-        let events = api.log().read_stream(stream, after, PAGE).await.map_err(|error| log_problem(&error))?;
+        let events = api
+            .log()
+            .read_stream(stream, after, PAGE)
+            .await
+            .map_err(|error| log_problem(&error))?;
         for event in &events {
             after = event.version;
-            let payload = api.keys().open_event(event).await.map_err(|error| Problem::unavailable(&error))?;
+            let payload = api
+                .keys()
+                .open_event(event)
+                .await
+                .map_err(|error| Problem::unavailable(&error))?;
             let Payload::Open(payload) = payload else { continue };
             let decoded = ListenerEvent::decode(&event.event_type, event.schema_version.0, &payload);
             for event in decoded.map_err(|error| Problem::internal(&error))? {
@@ -102,10 +130,18 @@ async fn listener_history(
 fn sort_in(event: ListenerEvent, ratings: &mut Vec<ExportedRating>, plays: &mut Vec<ExportedPlay>) {
     match event {
         ListenerEvent::TrackRated(rated) => {
-            ratings.push(ExportedRating { track: rated.track, rating: Some(rated.rating), at: rated.rated_at });
+            ratings.push(ExportedRating {
+                track: rated.track,
+                rating: Some(rated.rating),
+                at: rated.rated_at,
+            });
         }
         ListenerEvent::RatingRetracted(retracted) => {
-            ratings.push(ExportedRating { track: retracted.track, rating: None, at: retracted.retracted_at });
+            ratings.push(ExportedRating {
+                track: retracted.track,
+                rating: None,
+                at: retracted.retracted_at,
+            });
         }
         ListenerEvent::TrackPlayed(played) => plays.push(ExportedPlay {
             track: played.track,
@@ -121,7 +157,10 @@ async fn all_playlists(api: &ApiState, session: &Session) -> Result<Vec<Playlist
         let page = api.views().playlists_of(session.account, cursor.as_deref(), PAGE);
         let page = page.map_err(|error| view_problem(&error))?;
         for viewed in page.items {
-            let full = api.views().playlist_with_tracks(viewed.view.playlist).map_err(|error| view_problem(&error))?;
+            let full = api
+                .views()
+                .playlist_with_tracks(viewed.view.playlist)
+                .map_err(|error| view_problem(&error))?;
             if let Some(full) = full {
                 let (view, generated) = full.view;
                 playlists.push(full_body(api, view, generated).await?);

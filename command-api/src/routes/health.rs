@@ -20,7 +20,9 @@ use crate::{
 /// 200 as long as the process answers at all; looks at nothing else.
 pub(crate) async fn live() -> Response {
     let mut answer = "alive\n".into_response();
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
@@ -56,25 +58,48 @@ pub(crate) async fn ready(
     if checks.iter().any(|check| !check.ok) {
         let missing = checks.into_iter().filter(|check| !check.ok);
         let missing = missing.map(|check| FieldError::new(check.name, check.detail.unwrap_or_default()));
-        return Err(Problem::new(ProblemType::NotReady).errors(missing).retry_after(Duration::from_secs(1)));
+        return Err(Problem::new(ProblemType::NotReady)
+            .errors(missing)
+            .retry_after(Duration::from_secs(1)));
     }
-    let checks = if query.verbose.is_some() { checks } else { Vec::new() };
-    let mut answer = json_answer(&Ready { status: "ready", checks });
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let checks = if query.verbose.is_some() {
+        checks
+    } else {
+        Vec::new()
+    };
+    let mut answer = json_answer(&Ready {
+        status: "ready",
+        checks,
+    });
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
 
 fn stopping(api: &ApiState) -> Check {
     let ok = !api.is_draining();
-    Check { name: "process", ok, detail: (!ok).then(|| "is stopping".to_owned()) }
+    Check {
+        name: "process",
+        ok,
+        detail: (!ok).then(|| "is stopping".to_owned()),
+    }
 }
 
 async fn log(api: &ApiState) -> Check {
     match api.log().head().await {
-        Ok(head) => Check { name: "log", ok: true, detail: Some(format!("stands at {head}")) },
+        Ok(head) => Check {
+            name: "log",
+            ok: true,
+            detail: Some(format!("stands at {head}")),
+        },
         Err(error) => {
             tracing::warn!(error = %error, "the event log does not answer");
-            Check { name: "log", ok: false, detail: Some("does not answer".to_owned()) }
+            Check {
+                name: "log",
+                ok: false,
+                detail: Some("does not answer".to_owned()),
+            }
         }
     }
 }
@@ -84,12 +109,24 @@ fn views(api: &ApiState) -> Check {
     match api.gate().has_started() {
         Ok(true) => {
             let checkpoint = api.views().checkpoint(ProjectionKind::Accounts).ok();
-            Check { name, ok: true, detail: checkpoint.map(|at| format!("reflects {at}")) }
+            Check {
+                name,
+                ok: true,
+                detail: checkpoint.map(|at| format!("reflects {at}")),
+            }
         }
-        Ok(false) => Check { name, ok: false, detail: Some("has not reached the log's head at start".to_owned()) },
+        Ok(false) => Check {
+            name,
+            ok: false,
+            detail: Some("has not reached the log's head at start".to_owned()),
+        },
         Err(error) => {
             let _logged = view_problem(&error);
-            Check { name, ok: false, detail: Some("cannot be read".to_owned()) }
+            Check {
+                name,
+                ok: false,
+                detail: Some("cannot be read".to_owned()),
+            }
         }
     }
 }

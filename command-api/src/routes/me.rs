@@ -45,11 +45,27 @@ pub(crate) async fn show(State(api): State<ApiState>, session: Session, fresh: F
 
 /// The view has no name, so that comes from the account itself.
 pub(super) async fn me(api: &ApiState, session: &Session) -> Result<(Me, eventing::Position), Problem> {
-    let viewed = api.views().account(session.account).map_err(|error| view_problem(&error))?;
+    let viewed = api
+        .views()
+        .account(session.account)
+        .map_err(|error| view_problem(&error))?;
     let viewed = viewed.ok_or(ProblemType::Unauthenticated)?;
-    let username = api.account(session.account).await?.aggregate.username().to_owned();
+    let username = api
+        .account(session.account)
+        .await?
+        .aggregate
+        .username()
+        .to_owned();
     let registered_at = viewed.view.registered_at;
-    Ok((Me { id: session.account, username, role: viewed.view.role, registered_at }, viewed.reflects))
+    Ok((
+        Me {
+            id: session.account,
+            username,
+            role: viewed.view.role,
+            registered_at,
+        },
+        viewed.reflects,
+    ))
 }
 
 #[derive(Deserialize)]
@@ -60,19 +76,39 @@ struct PasswordChange {
 }
 
 /// 204: the password is another one, and every session but this one has ended. 403 when the current one is wrong.
-pub(crate) async fn change_password(State(api): State<ApiState>, session: Session, request: WriteRequest) -> Answer {
+pub(crate) async fn change_password(
+    State(api): State<ApiState>,
+    session: Session,
+    request: WriteRequest,
+) -> Answer {
     let once = match api.begin(&request, Scope::Account(session.account)).await? {
         Begun::Fresh(once) => once,
         Begun::Answered(answer) => return Ok(answer),
     };
-    let PasswordChange { current_password, new_password } = request.json()?;
+    let PasswordChange {
+        current_password,
+        new_password,
+    } = request.json()?;
     let account = api.account(session.account).await?.aggregate;
     check_password(&api, &request, &account, &current_password).await?;
     let password_hash = hash_new(&api, new_password, account.username()).await?;
     let keep = Some(session.hash);
-    let command = AccountCommand::ChangePassword { password_hash, at: request.received_at, keep };
-    let order = Order::<Account>::new(account_stream(session.account), command, metadata_of(&request.headers));
-    api.carry_out(order.about(session.subject()), once, StoredAnswer::empty(StatusCode::NO_CONTENT)).await
+    let command = AccountCommand::ChangePassword {
+        password_hash,
+        at: request.received_at,
+        keep,
+    };
+    let order = Order::<Account>::new(
+        account_stream(session.account),
+        command,
+        metadata_of(&request.headers),
+    );
+    api.carry_out(
+        order.about(session.subject()),
+        once,
+        StoredAnswer::empty(StatusCode::NO_CONTENT),
+    )
+    .await
 }
 
 /// A stolen session must not become a stolen account: guesses are counted like those at the door.
@@ -85,7 +121,11 @@ async fn check_password(
     let username = Username::parse(account.username()).map_err(|error| Problem::internal(&error))?;
     let key = throttle_key(api, Ok(&username));
     attempt(api, key, request.address).await?;
-    match api.passwords().verify(password, Some(account.password_hash())).await {
+    match api
+        .passwords()
+        .verify(password, Some(account.password_hash()))
+        .await
+    {
         Ok(Verified::Right { .. }) => {
             api.throttle().succeeded(key, request.address).await;
             Ok(())
@@ -100,7 +140,11 @@ async fn check_password(
 
 /// 204: the person is forgotten. The name is free again, their key is destroyed, and with it everything that was sealed
 /// under it: what they rated, played and asked for, and the answers that were kept.
-pub(crate) async fn erase(State(api): State<ApiState>, Bearer(token): Bearer, request: WriteRequest) -> Answer {
+pub(crate) async fn erase(
+    State(api): State<ApiState>,
+    Bearer(token): Bearer,
+    request: WriteRequest,
+) -> Answer {
     let once = match api.begin(&request, Scope::Session(&token)).await? {
         Begun::Fresh(once) => once,
         Begun::Answered(answer) => return Ok(answer),
@@ -116,10 +160,24 @@ async fn forget(api: ApiState, session: Session, request: WriteRequest, once: Op
     let account = api.account(session.account).await?.aggregate;
     let username = Username::parse(account.username()).map_err(|error| Problem::internal(&error))?;
     let release = ClaimChange::Release(username_claim(api.keys(), &username));
-    let command = AccountCommand::Erase { at: request.received_at };
-    let order = Order::<Account>::new(account_stream(session.account), command, metadata_of(&request.headers));
-    let order = Order { claims: vec![release], ..order.about(session.subject()) };
-    let answer = api.carry_out(order, once, StoredAnswer::empty(StatusCode::NO_CONTENT)).await?;
-    api.keys().destroy(session.subject()).await.map_err(|error| Problem::unavailable(&error))?;
+    let command = AccountCommand::Erase {
+        at: request.received_at,
+    };
+    let order = Order::<Account>::new(
+        account_stream(session.account),
+        command,
+        metadata_of(&request.headers),
+    );
+    let order = Order {
+        claims: vec![release],
+        ..order.about(session.subject())
+    };
+    let answer = api
+        .carry_out(order, once, StoredAnswer::empty(StatusCode::NO_CONTENT))
+        .await?;
+    api.keys()
+        .destroy(session.subject())
+        .await
+        .map_err(|error| Problem::unavailable(&error))?;
     Ok(answer)
 }

@@ -66,11 +66,19 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/v1/me/password", put(me::change_password))
         .route("/v1/me/plays", post(plays::play))
         .route("/v1/me/ratings", get(ratings::list).post(ratings::rate_many))
-        .route("/v1/me/ratings/{track}", put(ratings::rate).delete(ratings::retract))
+        .route(
+            "/v1/me/ratings/{track}",
+            put(ratings::rate).delete(ratings::retract),
+        )
         .route("/v1/me/taste", get(taste::show))
         .route("/v1/playlists", get(playlists::list).post(playlists::request))
         .route("/v1/playlists/{id}", get(playlists::show))
-        .route("/v1/sessions", get(sessions::list).post(sessions::sign_in).delete(sessions::sign_out_everywhere))
+        .route(
+            "/v1/sessions",
+            get(sessions::list)
+                .post(sessions::sign_in)
+                .delete(sessions::sign_out_everywhere),
+        )
         .route("/v1/sessions/current", delete(sessions::sign_out))
         .route("/v1/streams/{stream}", get(streams::show))
         .route("/v1/tracks", get(tracks::search))
@@ -102,7 +110,10 @@ fn json_answer(body: &impl Serialize) -> Response {
             let mut response = Response::new(body.into());
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            headers.insert(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("private, no-cache"),
+            );
             response
         }
         Err(error) => Problem::internal(&error).into_response(),

@@ -93,9 +93,15 @@ pub(crate) async fn request(State(api): State<ApiState>, session: Session, reque
         at: request.received_at,
     };
     let order = Order::<Playlist>::new(stream_of(playlist), command, metadata_of(&request.headers));
-    let answer = StoredAnswer::json(StatusCode::ACCEPTED, &Requested { id: playlist, status: "pending" })
-        .header("location", format!("/v1/playlists/{playlist}"))
-        .header("retry-after", "1");
+    let answer = StoredAnswer::json(
+        StatusCode::ACCEPTED,
+        &Requested {
+            id: playlist,
+            status: "pending",
+        },
+    )
+    .header("location", format!("/v1/playlists/{playlist}"))
+    .header("retry-after", "1");
     api.carry_out(order.about(session.subject()), once, answer).await
 }
 
@@ -189,10 +195,14 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Answer {
     accepts_json(&headers)?;
-    fresh.of_view(&api, ProjectionKind::Playlists, &stream_of(id)).await?;
+    fresh
+        .of_view(&api, ProjectionKind::Playlists, &stream_of(id))
+        .await?;
     let found = match find(&api, &session, id, &fresh).await? {
         Found::InView(viewed) => viewed,
-        Found::OnlyInLog(version, position) => return Ok(answer_pending(&fresh, &session, id, version, position)),
+        Found::OnlyInLog(version, position) => {
+            return Ok(answer_pending(&fresh, &session, id, version, position));
+        }
     };
     let etag = etag_of(id, found.version);
     if holds(&headers, &etag) {
@@ -214,13 +224,22 @@ enum Found {
 }
 
 /// Finds the owner's playlist, and waits while it is pending and the caller's patience lasts.
-async fn find(api: &ApiState, session: &Session, id: PlaylistId, fresh: &Freshness) -> Result<Found, Problem> {
+async fn find(
+    api: &ApiState,
+    session: &Session,
+    id: PlaylistId,
+    fresh: &Freshness,
+) -> Result<Found, Problem> {
     let seen = match look(api, id)? {
         Some(viewed) if viewed.view.0.owner != session.account => return Err(ProblemType::NotFound.into()),
         Some(viewed) if viewed.view.0.status != PlaylistStatus::Pending => return Ok(Found::InView(viewed)),
         Some(viewed) => (viewed.version, viewed.position),
         None => {
-            let head = api.log().stream_head(&stream_of(id)).await.map_err(|error| log_problem(&error))?;
+            let head = api
+                .log()
+                .stream_head(&stream_of(id))
+                .await
+                .map_err(|error| log_problem(&error))?;
             let head = head.ok_or(ProblemType::NotFound)?;
             check_owner(api, session, id).await?;
             (head.version, head.position)
@@ -228,7 +247,15 @@ async fn find(api: &ApiState, session: &Session, id: PlaylistId, fresh: &Freshne
     };
     // A request is the stream's first event and its answer the second.
     let answered = Until::Version(Version(2));
-    let waited = api.views().wait_for(ProjectionKind::Playlists, &stream_of(id), answered, fresh.deadline).await;
+    let waited = api
+        .views()
+        .wait_for(
+            ProjectionKind::Playlists,
+            &stream_of(id),
+            answered,
+            fresh.deadline,
+        )
+        .await;
     match waited {
         Ok(()) | Err(ViewError::Late | ViewError::NotBuilt(_)) => {}
         Err(error) => return Err(view_problem(&error)),
@@ -240,7 +267,10 @@ async fn find(api: &ApiState, session: &Session, id: PlaylistId, fresh: &Freshne
     }
 }
 
-fn look(api: &ApiState, id: PlaylistId) -> Result<Option<Viewed<(PlaylistView, Option<Generated>)>>, Problem> {
+fn look(
+    api: &ApiState,
+    id: PlaylistId,
+) -> Result<Option<Viewed<(PlaylistView, Option<Generated>)>>, Problem> {
     match api.views().playlist_with_tracks(id) {
         Err(ViewError::NotBuilt(_)) => Ok(None),
         other => other.map_err(|error| view_problem(&error)),
@@ -249,19 +279,34 @@ fn look(api: &ApiState, id: PlaylistId) -> Result<Option<Viewed<(PlaylistView, O
 
 /// The view does not say yet whose playlist it is, so the playlist itself is asked.
 async fn check_owner(api: &ApiState, session: &Session, id: PlaylistId) -> Result<(), Problem> {
-    let first = api.log().read_stream(&stream_of(id), Version::NONE, 1).await.map_err(|error| log_problem(&error))?;
-    let is_own = first.first().is_some_and(|event| event.subject == Some(session.subject()));
+    let first = api
+        .log()
+        .read_stream(&stream_of(id), Version::NONE, 1)
+        .await
+        .map_err(|error| log_problem(&error))?;
+    let is_own = first
+        .first()
+        .is_some_and(|event| event.subject == Some(session.subject()));
     if !is_own {
         return Err(ProblemType::NotFound.into());
     }
-    let loaded = api.executor().load::<Playlist>(&stream_of(id), Some(SubjectId(session.account.uuid()))).await;
+    let loaded = api
+        .executor()
+        .load::<Playlist>(&stream_of(id), Some(SubjectId(session.account.uuid())))
+        .await;
     match loaded.map_err(|error| load_problem(&error))?.aggregate.owner() {
         Some(owner) if owner == session.account => Ok(()),
         _ => Err(ProblemType::NotFound.into()),
     }
 }
 
-fn answer_pending(fresh: &Freshness, session: &Session, id: PlaylistId, version: Version, at: Position) -> Response {
+fn answer_pending(
+    fresh: &Freshness,
+    session: &Session,
+    id: PlaylistId,
+    version: Version,
+    at: Position,
+) -> Response {
     let body = PlaylistBody {
         id,
         status: "pending",
@@ -274,11 +319,16 @@ fn answer_pending(fresh: &Freshness, session: &Session, id: PlaylistId, version:
         items: None,
         generation: None,
     };
-    retry_soon(with_etag(fresh.tell(json_answer(&body), at), etag_of(id, version)))
+    retry_soon(with_etag(
+        fresh.tell(json_answer(&body), at),
+        etag_of(id, version),
+    ))
 }
 
 fn retry_soon(mut answer: Response) -> Response {
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
 }
 
@@ -296,8 +346,14 @@ fn with_etag(mut answer: Response, etag: String) -> Response {
 
 /// Whether the caller has this version: `If-None-Match` compares weakly.
 fn holds(headers: &HeaderMap, etag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+    let values = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
 /// A playlist without its tracks.
@@ -306,8 +362,20 @@ pub(super) fn summary(view: PlaylistView) -> PlaylistBody {
         PlaylistStatus::Pending => ("pending", None, None),
         PlaylistStatus::Ready { generated_at, .. } => ("ready", Some(generated_at), None),
         PlaylistStatus::Failed(failed) => {
-            let domain::playlist::Failed { reason, detail, failed_at } = failed;
-            ("failed", None, Some(Failure { reason, detail, failed_at }))
+            let domain::playlist::Failed {
+                reason,
+                detail,
+                failed_at,
+            } = failed;
+            (
+                "failed",
+                None,
+                Some(Failure {
+                    reason,
+                    detail,
+                    failed_at,
+                }),
+            )
         }
     };
     PlaylistBody {
@@ -334,26 +402,46 @@ pub(super) async fn full_body(
     generated: Option<Generated>,
 ) -> Result<PlaylistBody, Problem> {
     let body = summary(view);
-    let Some(generated) = generated else { return Ok(body) };
+    let Some(generated) = generated else {
+        return Ok(body);
+    };
     let catalogue = api.catalogue().version(generated.catalogue).await;
     let catalogue = catalogue.map_err(|error| Problem::unavailable(&error))?;
     let items = items(&catalogue, &generated)?;
-    Ok(PlaylistBody { items: Some(items), generation: Some(generation(generated)), ..body })
+    Ok(PlaylistBody {
+        items: Some(items),
+        generation: Some(generation(generated)),
+        ..body
+    })
 }
 
 fn items(catalogue: &Arc<Catalogue>, generated: &Generated) -> Result<Vec<Item>, Problem> {
     let tracks = generated.tracks.iter().enumerate();
-    tracks.map(|(at, track)| item(catalogue, &generated.features, at, track)).collect()
+    tracks
+        .map(|(at, track)| item(catalogue, &generated.features, at, track))
+        .collect()
 }
 
-fn item(catalogue: &Catalogue, features: &[String], at: usize, chosen: &GeneratedTrack) -> Result<Item, Problem> {
-    let index = catalogue.index_of(&chosen.track).ok_or_else(|| Problem::internal(&Foreign))?;
+fn item(
+    catalogue: &Catalogue,
+    features: &[String],
+    at: usize,
+    chosen: &GeneratedTrack,
+) -> Result<Item, Problem> {
+    let index = catalogue
+        .index_of(&chosen.track)
+        .ok_or_else(|| Problem::internal(&Foreign))?;
     let shares = features.iter().zip(&chosen.contributions);
     Ok(Item {
         position: at + 1,
         track: TrackBody::of(&catalogue.track(index)),
         score: chosen.score,
-        explanation: shares.map(|(feature, &contribution)| Contribution { feature: feature.clone(), contribution }).collect(),
+        explanation: shares
+            .map(|(feature, &contribution)| Contribution {
+                feature: feature.clone(),
+                contribution,
+            })
+            .collect(),
     })
 }
 
@@ -397,15 +485,32 @@ pub(crate) async fn list(
         return Err(page::invalid_cursor());
     }
     let owner = Some(session.account);
-    fresh.of_list(&api, ProjectionKind::Playlists, PlaylistId::CATEGORY, owner).await?;
-    let found = api.views().playlists_of(session.account, cursor, limit).map_err(|error| view_problem(&error))?;
-    let items = found.items.into_iter().map(|viewed| summary(viewed.view)).collect();
-    Ok(fresh.tell(json_answer(&Items { items, next_cursor: found.next }), found.reflects))
+    fresh
+        .of_list(&api, ProjectionKind::Playlists, PlaylistId::CATEGORY, owner)
+        .await?;
+    let found = api
+        .views()
+        .playlists_of(session.account, cursor, limit)
+        .map_err(|error| view_problem(&error))?;
+    let items = found
+        .items
+        .into_iter()
+        .map(|viewed| summary(viewed.view))
+        .collect();
+    Ok(fresh.tell(
+        json_answer(&Items {
+            items,
+            next_cursor: found.next,
+        }),
+        found.reflects,
+    ))
 }
 
 /// Twenty digits of a position, and the playlist's id.
 fn is_cursor(text: &str) -> bool {
     text.split_once('/').is_some_and(|(position, id)| {
-        position.len() == 20 && position.bytes().all(|byte| byte.is_ascii_digit()) && id.parse::<PlaylistId>().is_ok()
+        position.len() == 20
+            && position.bytes().all(|byte| byte.is_ascii_digit())
+            && id.parse::<PlaylistId>().is_ok()
     })
 }

@@ -35,16 +35,33 @@ pub(crate) async fn play(State(api): State<ApiState>, session: Session, request:
         Begun::Fresh(once) => once,
         Begun::Answered(answer) => return Ok(answer),
     };
-    let Play { track, duration_played_ms, played_at } = request.json()?;
+    let Play {
+        track,
+        duration_played_ms,
+        played_at,
+    } = request.json()?;
     known_track(&api, &track)?;
     let at = played_at.unwrap_or(request.received_at);
     if at > request.received_at + CLOCK_SKEW_MAX {
         let error = FieldError::new("played_at", "lies in the future");
         return Err(Problem::new(ProblemType::InvalidRequest).errors([error]));
     }
-    let command = ListenerCommand::Play { track, at, duration_played_ms };
-    let order = Order::<Listener>::new(listener_stream(session.account), command, metadata_of(&request.headers));
-    api.carry_out(order.about(session.subject()), once, StoredAnswer::empty(StatusCode::NO_CONTENT)).await
+    let command = ListenerCommand::Play {
+        track,
+        at,
+        duration_played_ms,
+    };
+    let order = Order::<Listener>::new(
+        listener_stream(session.account),
+        command,
+        metadata_of(&request.headers),
+    );
+    api.carry_out(
+        order.about(session.subject()),
+        once,
+        StoredAnswer::empty(StatusCode::NO_CONTENT),
+    )
+    .await
 }
 
 /// The stream of what a person does as a listener.

@@ -63,7 +63,11 @@ pub(crate) async fn sign_in(State(api): State<ApiState>, request: WriteRequest) 
     };
     let found = undone_unless_ok(&api, key, request.address, found).await?;
     let stored = found.as_ref().map(|found| found.password_hash.as_str());
-    let verified = api.passwords().verify(&password, stored).await.map_err(password_problem);
+    let verified = api
+        .passwords()
+        .verify(&password, stored)
+        .await
+        .map_err(password_problem);
     let verified = undone_unless_ok(&api, key, request.address, verified).await?;
     let (Some(found), Verified::Right { outdated }) = (found, verified) else {
         return Err(ProblemType::WrongCredentials.into());
@@ -98,10 +102,13 @@ fn too_many(Blocked { wait, quota, window }: Blocked) -> Problem {
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let policy = format!("\"sign-in\";q={quota};w={}", window.as_secs());
     let problem = Problem::new(ProblemType::TooManyAttempts).retry_after(wait);
-    [("ratelimit-policy", policy), ("ratelimit", format!("\"sign-in\";r=0;t={seconds}"))]
-        .into_iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
-        .fold(problem, |problem, (name, value)| problem.header(name, value))
+    [
+        ("ratelimit-policy", policy),
+        ("ratelimit", format!("\"sign-in\";r=0;t={seconds}")),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
+    .fold(problem, |problem, (name, value)| problem.header(name, value))
 }
 
 /// What attempts on a name are counted under. A text that no account can have counts as well.
@@ -114,29 +121,59 @@ pub(super) fn throttle_key(api: &ApiState, username: Result<&Username, &String>)
 
 async fn find(api: &ApiState, username: &Username) -> Result<Option<Found>, Problem> {
     let claim = username_claim(api.keys(), username);
-    let Some(stream) = api.log().claim(&claim).await.map_err(|error| log_problem(&error))? else { return Ok(None) };
+    let Some(stream) = api
+        .log()
+        .claim(&claim)
+        .await
+        .map_err(|error| log_problem(&error))?
+    else {
+        return Ok(None);
+    };
     let account = AccountId::new(stream.uuid());
-    let loaded = match api.executor().load::<Account>(&stream, Some(SubjectId(account.uuid()))).await {
+    let loaded = match api
+        .executor()
+        .load::<Account>(&stream, Some(SubjectId(account.uuid())))
+        .await
+    {
         Err(eventing::LoadError::Erased) => return Ok(None),
         other => other.map_err(|error| load_problem(&error))?,
     };
     let open = loaded.aggregate.is_open();
     let password_hash = Zeroizing::new(loaded.aggregate.password_hash().to_owned());
-    Ok(open.then_some(Found { account, password_hash }))
+    Ok(open.then_some(Found {
+        account,
+        password_hash,
+    }))
 }
 
 async fn start_session(api: &ApiState, request: &WriteRequest, account: AccountId) -> Answer {
     let token = SessionToken::draw().map_err(|error| Problem::internal(&error))?;
     let config = api.config();
     let at = request.received_at;
-    let expires_at = TimeDelta::from_std(config.session_absolute).ok().and_then(|ttl| at.checked_add_signed(ttl));
+    let expires_at = TimeDelta::from_std(config.session_absolute)
+        .ok()
+        .and_then(|ttl| at.checked_add_signed(ttl));
     let expires_at = expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let idle_ttl_s = u32::try_from(config.session_idle.as_secs()).unwrap_or(u32::MAX);
-    let command = AccountCommand::SignIn { session: token.hash(), at, idle_ttl_s, expires_at };
+    let command = AccountCommand::SignIn {
+        session: token.hash(),
+        at,
+        idle_ttl_s,
+        expires_at,
+    };
     let order = Order::<Account>::new(account_stream(account), command, metadata_of(&request.headers));
-    let done = api.carry_out(order.about(SubjectId(account.uuid())), None, StoredAnswer::empty(StatusCode::CREATED)).await;
+    let done = api
+        .carry_out(
+            order.about(SubjectId(account.uuid())),
+            None,
+            StoredAnswer::empty(StatusCode::CREATED),
+        )
+        .await;
     let done = done.map_err(gone_is_wrong)?;
-    let body = serde_json::to_vec(&SignedIn { token: token.expose(), expires_at });
+    let body = serde_json::to_vec(&SignedIn {
+        token: token.expose(),
+        expires_at,
+    });
     let mut answer = Response::new(body.map_err(|error| Problem::internal(&error))?.into());
     *answer.status_mut() = StatusCode::CREATED;
     let headers = answer.headers_mut();
@@ -158,37 +195,75 @@ fn gone_is_wrong(problem: Problem) -> Problem {
 
 /// Keeps the same password under today's parameters, after the answer was given.
 async fn rehash(api: ApiState, found: Found, password: Zeroizing<String>) {
-    let Found { account, password_hash: replaces } = found;
-    let Ok(password_hash) = api.passwords().rehash(&password).await else { return };
+    let Found {
+        account,
+        password_hash: replaces,
+    } = found;
+    let Ok(password_hash) = api.passwords().rehash(&password).await else {
+        return;
+    };
     let replaces = replaces.as_str().to_owned();
-    let command = AccountCommand::RehashPassword { replaces, password_hash, at: clock::now() };
+    let command = AccountCommand::RehashPassword {
+        replaces,
+        password_hash,
+        at: clock::now(),
+    };
     let order = Order::<Account>::new(account_stream(account), command, eventing::Metadata::new());
-    let done = api.carry_out(order.about(SubjectId(account.uuid())), None, StoredAnswer::empty(StatusCode::OK)).await;
+    let done = api
+        .carry_out(
+            order.about(SubjectId(account.uuid())),
+            None,
+            StoredAnswer::empty(StatusCode::OK),
+        )
+        .await;
     if let Err(problem) = done {
-        tracing::warn!(problem = problem.kind().slug(), "a password could not be hashed again; the next sign-in tries");
+        tracing::warn!(
+            problem = problem.kind().slug(),
+            "a password could not be hashed again; the next sign-in tries"
+        );
     }
 }
 
 /// 204; also when the session is over, if it is the same wish again.
 pub(crate) async fn sign_out(State(api): State<ApiState>, bearer: Bearer, request: WriteRequest) -> Answer {
-    let session = AccountCommand::SignOut { session: bearer.0.hash() };
+    let session = AccountCommand::SignOut {
+        session: bearer.0.hash(),
+    };
     end(&api, bearer, request, session).await
 }
 
 /// 204; ends every session of the account.
-pub(crate) async fn sign_out_everywhere(State(api): State<ApiState>, bearer: Bearer, request: WriteRequest) -> Answer {
+pub(crate) async fn sign_out_everywhere(
+    State(api): State<ApiState>,
+    bearer: Bearer,
+    request: WriteRequest,
+) -> Answer {
     end(&api, bearer, request, AccountCommand::SignOutEverywhere).await
 }
 
-async fn end(api: &ApiState, Bearer(token): Bearer, request: WriteRequest, command: AccountCommand) -> Answer {
+async fn end(
+    api: &ApiState,
+    Bearer(token): Bearer,
+    request: WriteRequest,
+    command: AccountCommand,
+) -> Answer {
     let once = match api.begin(&request, Scope::Session(&token)).await? {
         Begun::Fresh(once) => once,
         Begun::Answered(answer) => return Ok(answer),
     };
     let session = api.admit(&token).await?;
     request.no_body()?;
-    let order = Order::<Account>::new(account_stream(session.account), command, metadata_of(&request.headers));
-    api.carry_out(order.about(session.subject()), once, StoredAnswer::empty(StatusCode::NO_CONTENT)).await
+    let order = Order::<Account>::new(
+        account_stream(session.account),
+        command,
+        metadata_of(&request.headers),
+    );
+    api.carry_out(
+        order.about(session.subject()),
+        once,
+        StoredAnswer::empty(StatusCode::NO_CONTENT),
+    )
+    .await
 }
 
 #[derive(Serialize)]
@@ -205,10 +280,18 @@ struct ListedSession {
 pub(crate) async fn list(State(api): State<ApiState>, session: Session, fresh: Freshness) -> Answer {
     let stream = account_stream(session.account);
     fresh.of_view(&api, ProjectionKind::Accounts, &stream).await?;
-    let viewed = api.views().account(session.account).map_err(|error| view_problem(&error))?;
+    let viewed = api
+        .views()
+        .account(session.account)
+        .map_err(|error| view_problem(&error))?;
     let viewed = viewed.ok_or(ProblemType::Unauthenticated)?;
     let now = clock::now();
-    let live = viewed.view.sessions.iter().rev().filter(|live| api.gate().is_live(live, now));
+    let live = viewed
+        .view
+        .sessions
+        .iter()
+        .rev()
+        .filter(|live| api.gate().is_live(live, now));
     let items: Vec<_> = live
         .map(|live| ListedSession {
             id: live.session.to_string()[..16].to_owned(),
@@ -218,5 +301,11 @@ pub(crate) async fn list(State(api): State<ApiState>, session: Session, fresh: F
             expires_at: live.expires_at,
         })
         .collect();
-    Ok(fresh.tell(json_answer(&super::Items { items, next_cursor: None }), viewed.reflects))
+    Ok(fresh.tell(
+        json_answer(&super::Items {
+            items,
+            next_cursor: None,
+        }),
+        viewed.reflects,
+    ))
 }

@@ -42,10 +42,18 @@ pub(crate) async fn show(
     let limit = page::limit(query.limit)?;
     let stream = StreamId::parse(&stream).map_err(|_| ProblemType::NotFound)?;
     fresh.of_log(&api).await?;
-    let head = api.log().stream_head(&stream).await.map_err(|error| log_problem(&error))?;
+    let head = api
+        .log()
+        .stream_head(&stream)
+        .await
+        .map_err(|error| log_problem(&error))?;
     let head = head.ok_or(ProblemType::NotFound)?;
     let after = Version(query.cursor.unwrap_or(0));
-    let events = api.log().read_stream(&stream, after, limit).await.map_err(|error| log_problem(&error))?;
+    let events = api
+        .log()
+        .read_stream(&stream, after, limit)
+        .await
+        .map_err(|error| log_problem(&error))?;
     let next = events.last().filter(|last| last.version < head.version);
     let next_cursor = next.map(|last| last.version.to_string());
     let items = events.iter().map(record).collect::<Result<Vec<_>, Problem>>()?;
@@ -55,5 +63,8 @@ pub(crate) async fn show(
 fn record(event: &RecordedEvent) -> Result<Record, Problem> {
     let text = String::from_utf8(event.record.to_vec()).map_err(|error| Problem::internal(&error))?;
     let record = RawValue::from_string(text).map_err(|error| Problem::internal(&error))?;
-    Ok(Record { leaf_hash: hex::encode(event.leaf_hash), record })
+    Ok(Record {
+        leaf_hash: hex::encode(event.leaf_hash),
+        record,
+    })
 }

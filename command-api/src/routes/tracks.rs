@@ -48,7 +48,9 @@ impl TrackBody {
     pub(super) fn of(track: &Track<'_>) -> Self {
         let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
         let ids = [("isrc", track.isrc), ("mbid", track.mbid)];
-        let ids = ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), Value::from(id?))));
+        let ids = ids
+            .into_iter()
+            .filter_map(|(name, id)| Some((name.to_owned(), Value::from(id?))));
         Self {
             id: track.id.to_owned(),
             name: track.name.to_owned(),
@@ -88,11 +90,24 @@ pub(crate) async fn search(
     QueryOf(query): QueryOf<TracksQuery>,
 ) -> Answer {
     let limit = page::limit(query.limit)?;
-    if query.q.as_ref().is_some_and(|q| q.chars().count() > QUERY_CHARS_MAX) {
-        return Err(page::invalid("q", &format!("has at most {QUERY_CHARS_MAX} characters")));
+    if query
+        .q
+        .as_ref()
+        .is_some_and(|q| q.chars().count() > QUERY_CHARS_MAX)
+    {
+        return Err(page::invalid(
+            "q",
+            &format!("has at most {QUERY_CHARS_MAX} characters"),
+        ));
     }
-    let Some(Loaded { content, position, .. }) = current(&api, &fresh).await? else {
-        let none = Items::<TrackBody> { items: Vec::new(), next_cursor: None };
+    let Some(Loaded {
+        content, position, ..
+    }) = current(&api, &fresh).await?
+    else {
+        let none = Items::<TrackBody> {
+            items: Vec::new(),
+            next_cursor: None,
+        };
         return Ok(fresh.tell(json_answer(&none), Position::START));
     };
     let from = match query.cursor {
@@ -101,20 +116,33 @@ pub(crate) async fn search(
     };
     // A search may look at every name of the catalogue.
     let found = tokio::task::spawn_blocking(move || find(&content, query.q.as_deref(), from, limit)).await;
-    Ok(fresh.tell(json_answer(&found.map_err(|error| Problem::internal(&error))?), position))
+    Ok(fresh.tell(
+        json_answer(&found.map_err(|error| Problem::internal(&error))?),
+        position,
+    ))
 }
 
 /// A cursor is the id of the last track given out, so that it stays right when another version is imported.
 fn behind(catalogue: &Catalogue, cursor: String) -> Result<u32, Problem> {
     let last = TrackId::parse(cursor).map_err(|_| page::invalid_cursor())?;
-    catalogue.index_of(&last).map(|index| index + 1).ok_or_else(page::invalid_cursor)
+    catalogue
+        .index_of(&last)
+        .map(|index| index + 1)
+        .ok_or_else(page::invalid_cursor)
 }
 
 fn find(catalogue: &Arc<Catalogue>, text: Option<&str>, from: u32, limit: usize) -> Items<TrackBody> {
     let page = catalogue.search(text, from, limit);
     let last = page.tracks.last().filter(|_| page.next.is_some());
     let next_cursor = last.map(|&index| catalogue.id(index).to_string());
-    Items { items: page.tracks.iter().map(|&index| TrackBody::of(&catalogue.track(index))).collect(), next_cursor }
+    Items {
+        items: page
+            .tracks
+            .iter()
+            .map(|&index| TrackBody::of(&catalogue.track(index)))
+            .collect(),
+        next_cursor,
+    }
 }
 
 /// 200 with the track and its features in their own units.
@@ -127,9 +155,16 @@ pub(crate) async fn show(
     let loaded = current(&api, &fresh).await?.ok_or(ProblemType::NotFound)?;
     let catalogue = &loaded.content;
     let index = catalogue.index_of(&id).ok_or(ProblemType::NotFound)?;
-    let names = catalogue.schema().features.iter().map(|feature| feature.name.clone());
+    let names = catalogue
+        .schema()
+        .features
+        .iter()
+        .map(|feature| feature.name.clone());
     let features = names.zip(catalogue.raw(index).map(Value::from)).collect();
-    let body = FullTrack { track: TrackBody::of(&catalogue.track(index)), features };
+    let body = FullTrack {
+        track: TrackBody::of(&catalogue.track(index)),
+        features,
+    };
     Ok(fresh.tell(json_answer(&body), loaded.position))
 }
 
@@ -137,7 +172,10 @@ async fn current(api: &ApiState, fresh: &Freshness) -> Result<Option<Loaded<Cata
     let stream = StreamId::new(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid());
     if fresh.is_wanted() {
         fresh.of_view(api, ProjectionKind::Library, &stream).await?;
-        api.catalogue().refresh().await.map_err(|error| Problem::unavailable(&error))?;
+        api.catalogue()
+            .refresh()
+            .await
+            .map_err(|error| Problem::unavailable(&error))?;
     }
     Ok(api.catalogue().current())
 }

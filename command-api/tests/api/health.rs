@@ -11,8 +11,19 @@ async fn readiness_tells_what_it_looked_at() {
     app.call("GET /livez").send().await.expect(200);
     let brief = app.call("GET /readyz").send().await.expect(200);
     assert_eq!(brief.json(), json!({"status": "ready"}));
-    let verbose = app.call("GET /readyz").query("verbose").send().await.expect(200).json();
-    let names: Vec<_> = verbose["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
+    let verbose = app
+        .call("GET /readyz")
+        .query("verbose")
+        .send()
+        .await
+        .expect(200)
+        .json();
+    let names: Vec<_> = verbose["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["name"].clone())
+        .collect();
     assert_eq!(names, ["process", "log", "accounts"]);
 }
 
@@ -23,6 +34,9 @@ async fn a_stopping_process_lives_and_is_not_ready() {
     app.api.begin_drain();
     app.call("GET /livez").send().await.expect(200);
     let reply = app.call("GET /readyz").send().await.problem(503, "not-ready");
-    assert_eq!(reply.json()["errors"], json!([{"field": "process", "detail": "is stopping"}]));
+    assert_eq!(
+        reply.json()["errors"],
+        json!([{"field": "process", "detail": "is stopping"}])
+    );
     assert_eq!(reply.header("retry-after"), "1");
 }

@@ -1,6 +1,9 @@
 //! The API as callers meet it: requests in, answers and recorded events out.
 
-#![expect(unreachable_pub, reason = "the helpers in `common` are written like a library's")]
+#![expect(
+    unreachable_pub,
+    reason = "the helpers in `common` are written like a library's"
+)]
 
 mod accounts;
 mod audit;

@@ -18,7 +18,13 @@ fn the_list_of_problem_types_is_what_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_path_is_a_problem() {
     let app = App::new().await;
-    for route in ["GET /", "GET /v1", "POST /v1/nothing", "GET /v1/me/", "GET /problems/not-found"] {
+    for route in [
+        "GET /",
+        "GET /v1",
+        "POST /v1/nothing",
+        "GET /v1/me/",
+        "GET /problems/not-found",
+    ] {
         app.call(route).send().await.problem(404, "not-found");
     }
 }
@@ -26,7 +32,11 @@ async fn an_unknown_path_is_a_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_method_says_which_are_right() {
     let app = App::new().await;
-    let reply = app.call("PATCH /v1/sessions").send().await.problem(405, "method-not-allowed");
+    let reply = app
+        .call("PATCH /v1/sessions")
+        .send()
+        .await
+        .problem(405, "method-not-allowed");
     let mut allowed: Vec<_> = reply.header("allow").split(',').map(str::trim).collect();
     allowed.sort_unstable();
     assert_eq!(allowed, ["DELETE", "GET", "HEAD", "POST"]);
@@ -35,15 +45,25 @@ async fn a_wrong_method_says_which_are_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_another_kind_is_refused() {
     let app = App::new().await;
-    let call = app.call("POST /v1/accounts").header("content-type", "text/plain").body("x");
+    let call = app
+        .call("POST /v1/accounts")
+        .header("content-type", "text/plain")
+        .body("x");
     call.send().await.problem(415, "unsupported-media-type");
-    app.call("POST /v1/accounts").send().await.problem(415, "unsupported-media-type");
+    app.call("POST /v1/accounts")
+        .send()
+        .await
+        .problem(415, "unsupported-media-type");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_is_refused_and_the_largest_is_taken() {
     let app = App::new().await;
-    let call = |bytes| app.call("POST /v1/accounts").header("content-type", "application/json").body(vec![b' '; bytes]);
+    let call = |bytes| {
+        app.call("POST /v1/accounts")
+            .header("content-type", "application/json")
+            .body(vec![b' '; bytes])
+    };
     call((1 << 20) + 1).send().await.problem(413, "body-too-large");
     call(1 << 20).send().await.problem(400, "invalid-body");
 }
@@ -53,14 +73,33 @@ async fn a_bad_body_names_the_field_and_repeats_no_value() {
     let app = App::new().await;
     for (body, field, detail) in [
         (json!({"username": "ada"}), "password", "is missing"),
-        (json!({"username": "ada", "password": ["hunter2"]}), "password", "expected a string"),
-        (json!({"username": "ada", "password": "x", "role": "operator"}), "role", "is not known here"),
+        (
+            json!({"username": "ada", "password": ["hunter2"]}),
+            "password",
+            "expected a string",
+        ),
+        (
+            json!({"username": "ada", "password": "x", "role": "operator"}),
+            "role",
+            "is not known here",
+        ),
     ] {
-        let reply = app.call("POST /v1/accounts").json(body).send().await.problem(400, "invalid-body");
-        assert_eq!(reply.json()["errors"], json!([{"field": field, "detail": detail}]));
+        let reply = app
+            .call("POST /v1/accounts")
+            .json(body)
+            .send()
+            .await
+            .problem(400, "invalid-body");
+        assert_eq!(
+            reply.json()["errors"],
+            json!([{"field": field, "detail": detail}])
+        );
         assert!(!String::from_utf8_lossy(&reply.body).contains("hunter2"));
     }
-    let call = app.call("POST /v1/accounts").header("content-type", "application/json; charset=utf-8").body("{");
+    let call = app
+        .call("POST /v1/accounts")
+        .header("content-type", "application/json; charset=utf-8")
+        .body("{");
     let reply = call.send().await.problem(400, "invalid-body");
     assert_eq!(reply.json()["detail"], "not JSON at line 1, column 1");
 }
@@ -77,7 +116,12 @@ async fn unknown_parameters_are_refused() {
         ("GET /v1/me/ratings", "offset=1"),
         ("GET /v1/playlists", "limit=1&limit=2"),
     ] {
-        app.call(route).query(query).by(&ada.token).send().await.problem(400, "invalid-query");
+        app.call(route)
+            .query(query)
+            .by(&ada.token)
+            .send()
+            .await
+            .problem(400, "invalid-query");
     }
 }
 
@@ -95,6 +139,11 @@ async fn a_malformed_id_in_the_path_is_refused() {
 async fn calls_that_take_no_body_refuse_one() {
     let app = App::new().await;
     let ada = app.listener("ada").await;
-    app.call("DELETE /v1/me").by(&ada.token).body("{}").send().await.problem(400, "invalid-body");
+    app.call("DELETE /v1/me")
+        .by(&ada.token)
+        .body("{}")
+        .send()
+        .await
+        .problem(400, "invalid-body");
     app.call("GET /v1/me").by(&ada.token).send().await.expect(200);
 }

@@ -33,7 +33,9 @@ fn running() -> &'static Running {
 fn path() -> impl Strategy<Value = String> {
     let route = prop::sample::select(command_api::ROUTES).prop_map(|(_, path)| path.to_owned());
     let filled = (route, "[a-z0-9%./~-]{0,12}").prop_map(|(route, part)| {
-        ["{track}", "{id}", "{stream}"].iter().fold(route, |path, name| path.replace(name, &part))
+        ["{track}", "{id}", "{stream}"]
+            .iter()
+            .fold(route, |path, name| path.replace(name, &part))
     });
     // Erasing the one account would make the rest of the cases dull.
     prop_oneof![4 => filled, 1 => "/[a-z0-9/%.]{0,20}"]
@@ -41,23 +43,53 @@ fn path() -> impl Strategy<Value = String> {
 
 fn header() -> impl Strategy<Value = (String, Vec<u8>)> {
     let name = prop::sample::select(vec![
-        "accept", "content-type", "content-length-x", "expect-x", "idempotency-key", "if-none-match", "prefer",
-        "segue-min-position", "traceparent", "x-forwarded-for",
+        "accept",
+        "content-type",
+        "content-length-x",
+        "expect-x",
+        "idempotency-key",
+        "if-none-match",
+        "prefer",
+        "segue-min-position",
+        "traceparent",
+        "x-forwarded-for",
     ]);
     let known = prop::sample::select(vec![
-        "application/json", "*/*", "wait=0", "1", "0", "k1", "18446744073709551615", "*", "text/html;q=0",
+        "application/json",
+        "*/*",
+        "wait=0",
+        "1",
+        "0",
+        "k1",
+        "18446744073709551615",
+        "*",
+        "text/html;q=0",
     ]);
-    let value = prop_oneof![known.prop_map(|text: &str| text.as_bytes().to_vec()), vec(any::<u8>(), 0..24)];
+    let value = prop_oneof![
+        known.prop_map(|text: &str| text.as_bytes().to_vec()),
+        vec(any::<u8>(), 0..24)
+    ];
     (name.prop_map(ToOwned::to_owned), value)
 }
 
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let shapes = prop::sample::select(vec![
-        r#"{"username":"ada","password":""}"#, r#"{"rating":"like"}"#, r#"{"ratings":[{"track":"t1","rating":"like"}]}"#,
-        r#"{"track":"t1","duration_played_ms":1}"#, r#"{"limit":1}"#, r#"{"limit":-1}"#, r#"{"targets":{"energy":1e999}}"#,
-        "[[[[[[", "null", "{}", "\"\\ud800\"",
+        r#"{"username":"ada","password":""}"#,
+        r#"{"rating":"like"}"#,
+        r#"{"ratings":[{"track":"t1","rating":"like"}]}"#,
+        r#"{"track":"t1","duration_played_ms":1}"#,
+        r#"{"limit":1}"#,
+        r#"{"limit":-1}"#,
+        r#"{"targets":{"energy":1e999}}"#,
+        "[[[[[[",
+        "null",
+        "{}",
+        "\"\\ud800\"",
     ]);
-    prop_oneof![shapes.prop_map(|text: &str| text.as_bytes().to_vec()), vec(any::<u8>(), 0..64)]
+    prop_oneof![
+        shapes.prop_map(|text: &str| text.as_bytes().to_vec()),
+        vec(any::<u8>(), 0..64)
+    ]
 }
 
 proptest! {

@@ -16,7 +16,10 @@ const TESTS: &[&str] = &[
 fn every_route_is_called_by_a_test() {
     for (method, path) in command_api::ROUTES {
         let call = format!("call(\"{method} {path}\")");
-        assert!(TESTS.iter().any(|test| test.contains(&call)), "no test does {call}");
+        assert!(
+            TESTS.iter().any(|test| test.contains(&call)),
+            "no test does {call}"
+        );
     }
 }
 
@@ -34,6 +37,12 @@ async fn every_listed_route_exists_and_asks_who_is_there() {
             continue;
         }
         let route: &'static str = format!("{method} {path}").leak();
-        app.call(route).with("track", "t").with("id", "1").with("stream", "s").send().await.problem(401, "unauthenticated");
+        app.call(route)
+            .with("track", "t")
+            .with("id", "1")
+            .with("stream", "s")
+            .send()
+            .await
+            .problem(401, "unauthenticated");
     }
 }

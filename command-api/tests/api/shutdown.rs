@@ -29,7 +29,15 @@ fn get(path: &str, extra: &str) -> String {
 async fn a_running_request_is_finished_and_nothing_new_is_accepted() {
     let app = App::new().await;
     let ada = app.listener("ada").await;
-    let id = app.call("POST /v1/playlists").by(&ada.token).json(json!({})).send().await.expect(202).json()["id"].clone();
+    let id = app
+        .call("POST /v1/playlists")
+        .by(&ada.token)
+        .json(json!({}))
+        .send()
+        .await
+        .expect(202)
+        .json()["id"]
+        .clone();
     app.settle().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -46,7 +54,10 @@ async fn a_running_request_is_finished_and_nothing_new_is_accepted() {
     stop.send(()).unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(app.api.is_draining());
-    assert!(exchange(address, get("/livez", "")).await.is_err(), "a new connection was served");
+    assert!(
+        exchange(address, get("/livez", "")).await.is_err(),
+        "a new connection was served"
+    );
     let answer = running.await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     server.await.unwrap().unwrap();
@@ -54,9 +65,21 @@ async fn a_running_request_is_finished_and_nothing_new_is_accepted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_does_not_wait_for_ever() {
-    let app = App::with_config(ApiConfig { drain_timeout: Duration::from_millis(300), ..config() }).await;
+    let app = App::with_config(ApiConfig {
+        drain_timeout: Duration::from_millis(300),
+        ..config()
+    })
+    .await;
     let ada = app.listener("ada").await;
-    let id = app.call("POST /v1/playlists").by(&ada.token).json(json!({})).send().await.expect(202).json()["id"].clone();
+    let id = app
+        .call("POST /v1/playlists")
+        .by(&ada.token)
+        .json(json!({}))
+        .send()
+        .await
+        .expect(202)
+        .json()["id"]
+        .clone();
     app.settle().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,12 +92,20 @@ async fn stopping_does_not_wait_for_ever() {
     let _running = tokio::spawn(exchange(address, get(&path, &wait)));
     tokio::time::sleep(Duration::from_millis(300)).await;
     stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(5), server).await.expect("it did not stop").unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server)
+        .await
+        .expect("it did not stop")
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_says_no_while_connections_are_still_taken() {
-    let app = App::with_config(ApiConfig { drain_delay: Duration::from_secs(3), ..config() }).await;
+    let app = App::with_config(ApiConfig {
+        drain_delay: Duration::from_secs(3),
+        ..config()
+    })
+    .await;
     app.settle().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -108,7 +108,7 @@ impl Waiting {
     pub(super) fn ceiling(&self) -> Option<Position> {
         self.0
             .values()
-            .map(|wait| Position(wait.floor.0 + 1000))
+            .map(|wait| Position(wait.floor.0.saturating_sub(1)))
             .min()
     }
 }

@@ -14,7 +14,7 @@ use eventing::{
 };
 
 use recorder::Fault;
-use world::{World, last_version, stream};
+use world::{PATIENCE, World, last_version, stream};
 
 #[tokio::test]
 async fn lost_messages_are_read_from_the_log() {
@@ -387,6 +387,7 @@ async fn an_event_that_kills_the_process_each_time_is_parked_in_the_end() {
                 hanging.expect("open").forget();
                 false
             }
+            () = tokio::time::sleep(PATIENCE) => panic!("it neither dies nor parks"),
         };
         if is_parked {
             running.stop().await;
@@ -439,7 +440,7 @@ async fn competing_consumers_do_everything_once_though_one_of_them_dies() {
             world.recorder.fail_at(&stream(1), 30, Fault::HangAfter);
         }
     }
-    let hung = tokio::time::timeout(Duration::from_secs(60), world.recorder.hanging.0.acquire()).await;
+    let hung = tokio::time::timeout(PATIENCE, world.recorder.hanging.0.acquire()).await;
     if let Ok(permit) = hung {
         permit.expect("open").forget();
     }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::recorder::Recorder;
 
 /// Longer than any wait for something that is bound to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const QUEUE: &str = "work";
 
 pub(crate) struct World {

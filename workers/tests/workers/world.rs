@@ -24,7 +24,7 @@ use workers::{
 };
 
 /// Longer than anything that is bound to happen takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) parts: Parts,

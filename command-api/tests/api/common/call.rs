@@ -24,7 +24,14 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     pub fn new(app: &'a App, route: &'static str) -> Self {
         let (method, path) = route.split_once(' ').expect("a route is a method and a path");
-        Self { app, method, target: path.to_owned(), headers: Vec::new(), body: Vec::new(), address: address(1) }
+        Self {
+            app,
+            method,
+            target: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            address: address(1),
+        }
     }
 
     /// Puts a value in the place of `{name}`.
@@ -70,18 +77,32 @@ impl<'a> Call<'a> {
     #[track_caller]
     pub fn send(self) -> impl Future<Output = Reply> + 'a {
         let place = std::panic::Location::caller();
-        let Self { app, method, target, headers, body, address } = self;
+        let Self {
+            app,
+            method,
+            target,
+            headers,
+            body,
+            address,
+        } = self;
         let mut request = Request::builder().method(method).uri(&target);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let mut request = request.body(Body::from(body)).unwrap_or_else(|error| panic!("{error}, at {place}"));
+        let mut request = request
+            .body(Body::from(body))
+            .unwrap_or_else(|error| panic!("{error}, at {place}"));
         request.extensions_mut().insert(ConnectInfo(address));
         async move {
             let response = app.router.clone().oneshot(request).await.unwrap();
             let (parts, body) = response.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            let reply = Reply { status: parts.status, headers: parts.headers, body, what: format!("{method} {target}") };
+            let reply = Reply {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+                what: format!("{method} {target}"),
+            };
             reply.check_shape();
             reply
         }
@@ -100,20 +121,32 @@ pub struct Reply {
 impl Reply {
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{}: {}", self.what, String::from_utf8_lossy(&self.body));
+        assert_eq!(
+            self.status.as_u16(),
+            status,
+            "{}: {}",
+            self.what,
+            String::from_utf8_lossy(&self.body)
+        );
         self
     }
 
     #[track_caller]
     pub fn problem(self, status: u16, slug: &str) -> Self {
         let reply = self.expect(status);
-        assert_eq!(reply.json()["type"], format!("/problems/{slug}"), "{}", reply.what);
+        assert_eq!(
+            reply.json()["type"],
+            format!("/problems/{slug}"),
+            "{}",
+            reply.what
+        );
         reply
     }
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {:?}", self.what, self.body))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{}: {error}: {:?}", self.what, self.body))
     }
 
     #[track_caller]
@@ -123,7 +156,11 @@ impl Reply {
 
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).unwrap_or_else(|| panic!("{} answered no {name}: {self:?}", self.what)).to_str().unwrap()
+        self.headers
+            .get(name)
+            .unwrap_or_else(|| panic!("{} answered no {name}: {self:?}", self.what))
+            .to_str()
+            .unwrap()
     }
 
     /// What holds of every answer.
@@ -131,10 +168,19 @@ impl Reply {
         if self.status.is_success() || self.status == StatusCode::NOT_MODIFIED {
             return;
         }
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         let body = self.json();
         assert_eq!(body["status"], self.status.as_u16(), "{self:?}");
-        assert!(body["type"].as_str().is_some_and(|kind| kind.starts_with("/problems/")), "{self:?}");
+        assert!(
+            body["type"]
+                .as_str()
+                .is_some_and(|kind| kind.starts_with("/problems/")),
+            "{self:?}"
+        );
         assert!(body["title"].is_string(), "{self:?}");
     }
 }

@@ -19,16 +19,31 @@ pub const TRACKS: [(&str, &str, &str); 5] = [
 ];
 
 pub fn small() -> Catalogue {
-    of(&TRACKS)
+    build(&TRACKS, None)
 }
 
+/// Another version, under the constants that the small catalogue froze.
 pub fn of(tracks: &[(&str, &str, &str)]) -> Catalogue {
+    build(tracks, Some(small().schema()))
+}
+
+fn build(tracks: &[(&str, &str, &str)], frozen: Option<&domain::FeatureSchema>) -> Catalogue {
     let mut builder = CatalogueBuilder::default();
     for (nth, (id, name, artist)) in tracks.iter().enumerate() {
         let part = (nth + 1) as f32 / 10.0;
         let features = [
-            part, 1.0 - part, nth as f32, -5.0 - nth as f32, (nth % 2) as f32, part, part, part, part, part,
-            100.0 + nth as f32, 200_000.0 + nth as f32,
+            part,
+            1.0 - part,
+            nth as f32,
+            -5.0 - nth as f32,
+            (nth % 2) as f32,
+            part,
+            part,
+            part,
+            part,
+            part,
+            100.0 + nth as f32,
+            200_000.0 + nth as f32,
         ];
         let artists = [*artist];
         let track = NewTrack {
@@ -46,7 +61,7 @@ pub fn of(tracks: &[(&str, &str, &str)]) -> Catalogue {
         };
         builder.push(&track).unwrap();
     }
-    builder.finish(None)
+    builder.finish(frozen)
 }
 
 impl App {
@@ -66,7 +81,10 @@ impl App {
             at: now(),
         };
         let stream = StreamId::new(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid());
-        self.executor.execute(Order::<domain::Catalogue>::new(stream, command, Metadata::new())).await.unwrap();
+        self.executor
+            .execute(Order::<domain::Catalogue>::new(stream, command, Metadata::new()))
+            .await
+            .unwrap();
         self.settle().await;
     }
 }

@@ -10,8 +10,8 @@ pub use call::{Call, Reply};
 use chrono::{DateTime, Utc};
 use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, PasswordPolicy, ThrottleConfig, router};
 use domain::{
-    Account, AccountCommand, AccountId, Generated, GeneratedTrack, Playlist, PlaylistCommand, PlaylistId, Pool, Role,
-    TrackId,
+    Account, AccountCommand, AccountId, Generated, GeneratedTrack, Playlist, PlaylistCommand, PlaylistId,
+    Pool, Role, TrackId,
 };
 use eventing::{
     EventLog, Keys, LogConfig, MasterKey, Metadata, Order, Position, StreamId, SubjectId,
@@ -77,8 +77,17 @@ impl App {
         };
         let api = ApiState::start(parts, config).await.unwrap();
         let router = router(api.clone());
-        let app =
-            Self { router, api, log, keys, executor, views, store, projecting: parking_lot::Mutex::default(), dir };
+        let app = Self {
+            router,
+            api,
+            log,
+            keys,
+            executor,
+            views,
+            store,
+            projecting: parking_lot::Mutex::default(),
+            dir,
+        };
         if projecting {
             app.project().await;
         }
@@ -92,10 +101,20 @@ impl App {
         let stop = CancellationToken::new();
         let relay = Relay::new(self.log.clone(), bus.clone(), RelayStart::Head);
         tokio::spawn(relay.run(stop.clone()));
-        let classification = [ProjectionKind::TasteModels, ProjectionKind::Playlists, ProjectionKind::Library];
-        for (name, kinds) in [("usermanagement", &[ProjectionKind::Accounts][..]), ("classification", &classification)] {
+        let classification = [
+            ProjectionKind::TasteModels,
+            ProjectionKind::Playlists,
+            ProjectionKind::Library,
+        ];
+        for (name, kinds) in [
+            ("usermanagement", &[ProjectionKind::Accounts][..]),
+            ("classification", &classification),
+        ] {
             let handler = ProjectionHandler::new(self.store.clone(), self.keys.clone(), name, kinds).unwrap();
-            let settings = ConsumerSettings { heal_every: Duration::from_millis(200), ..ConsumerSettings::default() };
+            let settings = ConsumerSettings {
+                heal_every: Duration::from_millis(200),
+                ..ConsumerSettings::default()
+            };
             let consumer =
                 Consumer::with_settings(Arc::new(handler), self.log.clone(), bus.clone(), name, settings);
             tokio::spawn(consumer.run(stop.clone()));
@@ -119,7 +138,10 @@ impl App {
             let deadline = tokio::time::Instant::now() + PATIENCE;
             for kind in ProjectionKind::ALL {
                 let reached = self.views.wait_for_checkpoint(kind, head, deadline).await;
-                assert!(reached.is_ok(), "{kind:?} did not reach {head}: {reached:?}; called at {place}");
+                assert!(
+                    reached.is_ok(),
+                    "{kind:?} did not reach {head}: {reached:?}; called at {place}"
+                );
             }
             self.api.catalogue().refresh().await.unwrap();
         }
@@ -145,12 +167,19 @@ impl App {
     pub async fn listener(&self, username: &str) -> Listener {
         let id = self.register(username).await;
         let token = self.sign_in(username).await;
-        Listener { id, username: username.to_owned(), token }
+        Listener {
+            id,
+            username: username.to_owned(),
+            token,
+        }
     }
 
     pub async fn auditor(&self) -> Listener {
         let auditor = self.listener("the-auditor").await;
-        let command = AccountCommand::GrantRole { role: Role::Auditor, granted_by: None };
+        let command = AccountCommand::GrantRole {
+            role: Role::Auditor,
+            granted_by: None,
+        };
         self.order_account(auditor.id, command).await;
         self.settle().await;
         auditor
@@ -182,14 +211,19 @@ impl App {
             random_seed: view.request.random_seed,
             requested: view.request.limit,
             returned: tracks.len() as u32,
-            pool: Pool { initial: 5, after_filtering: 4, after_caps: 3 },
+            pool: Pool {
+                initial: 5,
+                after_filtering: 4,
+                after_caps: 3,
+            },
             notes: vec!["fewer tracks than asked for".to_owned()],
             features: vec!["energy".to_owned(), "valence".to_owned()],
             tracks: tracks.iter().map(track).collect(),
         };
         let command = PlaylistCommand::RecordGeneration(Box::new(generated));
         let stream = StreamId::new(PlaylistId::CATEGORY, playlist.uuid());
-        let order = Order::<Playlist>::new(stream, command, Metadata::new()).about(SubjectId(view.owner.uuid()));
+        let order =
+            Order::<Playlist>::new(stream, command, Metadata::new()).about(SubjectId(view.owner.uuid()));
         self.executor.execute(order).await.unwrap().position
     }
 }
@@ -198,7 +232,11 @@ impl App {
 pub fn config() -> ApiConfig {
     ApiConfig {
         passwords: PasswordPolicy::cheap(),
-        throttle: Some(ThrottleConfig { account_free: 1_000, address_free: 10_000, ..ThrottleConfig::default() }),
+        throttle: Some(ThrottleConfig {
+            account_free: 1_000,
+            address_free: 10_000,
+            ..ThrottleConfig::default()
+        }),
         session_wait: Duration::from_secs(10),
         ..ApiConfig::default()
     }
@@ -213,5 +251,9 @@ pub fn address(last: u8) -> SocketAddr {
 }
 
 fn tag_of(stream: &StreamId) -> Option<&'static str> {
-    Some(if stream.category() == AccountId::CATEGORY { TAGS[0] } else { TAGS[1] })
+    Some(if stream.category() == AccountId::CATEGORY {
+        TAGS[0]
+    } else {
+        TAGS[1]
+    })
 }

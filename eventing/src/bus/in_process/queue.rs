@@ -159,7 +159,7 @@ impl Queue {
         sequences.sort_unstable();
         sequences
             .into_iter()
-            .filter_map(|sequence| self.give_back(consumer, sequence, false))
+            .filter_map(|sequence| self.give_back(consumer, sequence, true))
             .collect()
     }
 
