@@ -134,7 +134,10 @@ impl Program {
     pub async fn serve(&self, limit: Duration) -> Result<Server> {
         let mut server = self.start()?;
         match server.ready(limit).await {
-            Readiness::Ready => Ok(server),
+            Readiness::Ready => {
+                sleep(Duration::from_secs(3)).await; // TEMPORARY
+                Ok(server)
+            }
             Readiness::Died(status) => bail!("segue serve ended with {status}:\n{}", server.output()),
             Readiness::TimedOut => bail!("segue serve was not ready within {limit:?}:\n{}", server.output()),
         }

@@ -38,8 +38,8 @@ pub fn score_columns(columns: &[f32], terms: &[Quadratic], scores: &mut [f32]) {
             ];
             add_four(scores, columns, &weights[first..first + 4]);
         }
-        for index in fours..terms.len() {
-            add_one(scores, column(index), weights[index]);
+        for (index, &weights) in weights.iter().enumerate().skip(fours) {
+            add_one(scores, column(index), weights);
         }
     }
 }

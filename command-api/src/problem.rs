@@ -132,9 +132,12 @@ impl FieldError {
     }
 }
 
-/// One problem, ready to be answered.
+/// One problem, ready to be answered. Small to pass on: it is the error of almost everything here.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     kind: ProblemType,
     detail: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
@@ -148,32 +151,32 @@ impl Problem {
     /// A problem of this kind, without further detail.
     #[must_use]
     pub fn new(kind: ProblemType) -> Self {
-        Self {
+        Self(Box::new(Parts {
             kind,
             detail: None,
             errors: Vec::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 
     /// Adds a sentence about this occurrence. It must hold nothing internal.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Adds what is wrong with single fields.
     #[must_use]
     pub fn errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
-        self.errors.extend(errors);
+        self.0.errors.extend(errors);
         self
     }
 
     /// Adds a header to the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.0.headers.append(name, value);
         self
     }
 
@@ -209,24 +212,24 @@ impl Problem {
     /// The kind of problem.
     #[must_use]
     pub fn kind(&self) -> ProblemType {
-        self.kind
+        self.0.kind
     }
 
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.kind.status()
+        self.0.kind.status()
     }
 
     /// The body as it is sent.
     #[must_use]
     pub fn body(&self) -> Bytes {
         let body = Body {
-            kind: self.kind.uri(),
-            title: self.kind.title(),
+            kind: self.0.kind.uri(),
+            title: self.0.kind.title(),
             status: self.status().as_u16(),
-            detail: self.detail.as_deref(),
-            errors: &self.errors,
+            detail: self.0.detail.as_deref(),
+            errors: &self.0.errors,
         };
         // Strings and numbers only: this cannot fail.
         serde_json::to_vec(&body).unwrap_or_default().into()
@@ -255,13 +258,16 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(self.body().into());
         *response.status_mut() = self.status();
-        response.headers_mut().extend(self.headers);
+        let Parts {
+            kind, headers: own, ..
+        } = *self.0;
         let headers = response.headers_mut();
+        headers.extend(own);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers
             .entry(header::CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
-        if self.kind.status() == StatusCode::UNAUTHORIZED {
+        if kind.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

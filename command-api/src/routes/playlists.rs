@@ -199,7 +199,7 @@ pub(crate) async fn show(
         .of_view(&api, ProjectionKind::Playlists, &stream_of(id))
         .await?;
     let found = match find(&api, &session, id, &fresh).await? {
-        Found::InView(viewed) => viewed,
+        Found::InView(viewed) => *viewed,
         Found::OnlyInLog(version, position) => {
             return Ok(answer_pending(&fresh, &session, id, version, position));
         }
@@ -218,8 +218,11 @@ pub(crate) async fn show(
     Ok(if pending { retry_soon(answer) } else { answer })
 }
 
+/// A playlist with its tracks, as the view has it.
+type Seen = Viewed<(PlaylistView, Option<Generated>)>;
+
 enum Found {
-    InView(Viewed<(PlaylistView, Option<Generated>)>),
+    InView(Box<Seen>),
     OnlyInLog(Version, Position),
 }
 
@@ -232,7 +235,9 @@ async fn find(
 ) -> Result<Found, Problem> {
     let seen = match look(api, id)? {
         Some(viewed) if viewed.view.0.owner != session.account => return Err(ProblemType::NotFound.into()),
-        Some(viewed) if viewed.view.0.status != PlaylistStatus::Pending => return Ok(Found::InView(viewed)),
+        Some(viewed) if viewed.view.0.status != PlaylistStatus::Pending => {
+            return Ok(Found::InView(Box::new(viewed)));
+        }
         Some(viewed) => (viewed.version, viewed.position),
         None => {
             let head = api
@@ -261,16 +266,13 @@ async fn find(
         Err(error) => return Err(view_problem(&error)),
     }
     match look(api, id)? {
-        Some(viewed) if viewed.view.0.owner == session.account => Ok(Found::InView(viewed)),
+        Some(viewed) if viewed.view.0.owner == session.account => Ok(Found::InView(Box::new(viewed))),
         Some(_) => Err(ProblemType::NotFound.into()),
         None => Ok(Found::OnlyInLog(seen.0, seen.1)),
     }
 }
 
-fn look(
-    api: &ApiState,
-    id: PlaylistId,
-) -> Result<Option<Viewed<(PlaylistView, Option<Generated>)>>, Problem> {
+fn look(api: &ApiState, id: PlaylistId) -> Result<Option<Seen>, Problem> {
     match api.views().playlist_with_tracks(id) {
         Err(ViewError::NotBuilt(_)) => Ok(None),
         other => other.map_err(|error| view_problem(&error)),

@@ -46,7 +46,6 @@ pub struct App {
 #[derive(Clone)]
 pub struct Listener {
     pub id: AccountId,
-    pub username: String,
     pub token: String,
 }
 
@@ -167,11 +166,7 @@ impl App {
     pub async fn listener(&self, username: &str) -> Listener {
         let id = self.register(username).await;
         let token = self.sign_in(username).await;
-        Listener {
-            id,
-            username: username.to_owned(),
-            token,
-        }
+        Listener { id, token }
     }
 
     pub async fn auditor(&self) -> Listener {
