@@ -23,10 +23,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Settings {
     /// Folder of the log, keys, views and models.
-    #[arg(long, env = "SEGUE_DATA", default_value = "./segue-data", value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        env = "SEGUE_DATA",
+        default_value = "./segue-data",
+        value_name = "DIR",
+        global = true
+    )]
     pub(crate) data: PathBuf,
     /// Master key, 64 hexadecimal digits; wraps every listener's key. Made in the data folder when absent.
-    #[arg(long, env = "SEGUE_MASTER_KEY", hide_env_values = true, value_name = "HEX", global = true)]
+    #[arg(
+        long,
+        env = "SEGUE_MASTER_KEY",
+        hide_env_values = true,
+        value_name = "HEX",
+        global = true
+    )]
     pub(crate) master_key: Option<String>,
     /// File that holds the master key.
     #[arg(long, env = "SEGUE_MASTER_KEY_FILE", value_name = "FILE", global = true)]
@@ -43,13 +55,25 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Serving {
     /// Address and port of the HTTP interface; port 0 takes a free one.
-    #[arg(long, env = "SEGUE_LISTEN", default_value = "127.0.0.1:5000", value_name = "ADDR", global = true)]
+    #[arg(
+        long,
+        env = "SEGUE_LISTEN",
+        default_value = "127.0.0.1:5000",
+        value_name = "ADDR",
+        global = true
+    )]
     pub(crate) listen: SocketAddr,
     /// `off` disables the throttling of sign-ins and registrations. For load tests only.
     #[arg(long, env = "SEGUE_THROTTLE", value_enum, default_value_t, global = true)]
     pub(crate) throttle: Switch,
     /// How long running requests may take to finish at shutdown.
-    #[arg(long, env = "SEGUE_DRAIN_TIMEOUT_S", default_value_t = 10, value_name = "SECONDS", global = true)]
+    #[arg(
+        long,
+        env = "SEGUE_DRAIN_TIMEOUT_S",
+        default_value_t = 10,
+        value_name = "SECONDS",
+        global = true
+    )]
     pub(crate) drain_timeout_s: u64,
 }
 

@@ -40,7 +40,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    let Cli { settings, serving, command } = cli;
+    let Cli {
+        settings,
+        serving,
+        command,
+    } = cli;
     let output = Output::new(settings.format);
     match command {
         None => serve_with_demo_catalogue(&settings, &serving).await,

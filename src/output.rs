@@ -19,7 +19,11 @@ impl Output {
     }
 
     /// Prints `value` as JSON, or what `text` makes of it.
-    pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+    pub(crate) fn print<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
         let printed = match self.format {
             Format::Text => text(value),
             Format::Json => serde_json::to_string_pretty(value)?,
@@ -38,7 +42,11 @@ pub(crate) fn complain(error: &anyhow::Error) {
     for cause in error.chain() {
         let cause = cause.to_string();
         if !sentence.ends_with(&cause) {
-            sentence = if sentence.is_empty() { cause } else { format!("{sentence}: {cause}") };
+            sentence = if sentence.is_empty() {
+                cause
+            } else {
+                format!("{sentence}: {cause}")
+            };
         }
     }
     // Nobody is left to tell when standard error is closed.
@@ -61,8 +69,16 @@ pub(crate) struct Progress {
 impl Progress {
     /// `what` follows the number, as in `20000 lines read`.
     pub(crate) fn of(what: &'static str) -> Self {
-        let every = if stderr().is_terminal() { Duration::from_millis(100) } else { Duration::from_secs(2) };
-        Self { what, every, last: Instant::now() }
+        let every = if stderr().is_terminal() {
+            Duration::from_millis(100)
+        } else {
+            Duration::from_secs(2)
+        };
+        Self {
+            what,
+            every,
+            last: Instant::now(),
+        }
     }
 
     /// Says how far it is, if it has not been said just now.
@@ -84,10 +100,18 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded: Vec<String> =
-            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}", width = *width))
+            .collect();
         padded.join("  ").trim_end().to_owned()
     };
-    let body = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
-    std::iter::once(line(header.to_vec())).chain(body).collect::<Vec<_>>().join("\n")
+    let body = rows
+        .iter()
+        .map(|row| line(row.iter().map(String::as_str).collect()));
+    std::iter::once(line(header.to_vec()))
+        .chain(body)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

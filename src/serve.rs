@@ -68,7 +68,9 @@ impl Running {
     /// Starts the bus, the relay, both worker roles and the HTTP interface.
     pub(crate) async fn start(stack: &Stack, serving: &Serving) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(serving.listen);
-        let listener = listener.await.with_context(|| format!("cannot listen on {}", serving.listen))?;
+        let listener = listener
+            .await
+            .with_context(|| format!("cannot listen on {}", serving.listen))?;
         let bus = Bus::in_process();
         bus.declare(&workers::topology()).await?;
         let parts = Parts {
@@ -85,7 +87,13 @@ impl Running {
         let address = listener.local_addr()?;
         let closed = closing.clone().cancelled_owned();
         let api = tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) });
-        Ok(Self { address, closing, stopping, api, roles })
+        Ok(Self {
+            address,
+            closing,
+            stopping,
+            api,
+            roles,
+        })
     }
 
     /// Where the HTTP interface listens.
@@ -148,8 +156,18 @@ fn start_roles(
     let [for_relay, for_accounts, for_classifier] = [(); 3].map(|()| stopping.clone());
     Ok(vec![
         tokio::spawn(async move { relay.run(for_relay).await.context("the relay failed") }),
-        tokio::spawn(async move { accounts.run(for_accounts).await.context("the role usermanagement failed") }),
-        tokio::spawn(async move { classifier.run(for_classifier).await.context("the role classifier failed") }),
+        tokio::spawn(async move {
+            accounts
+                .run(for_accounts)
+                .await
+                .context("the role usermanagement failed")
+        }),
+        tokio::spawn(async move {
+            classifier
+                .run(for_classifier)
+                .await
+                .context("the role classifier failed")
+        }),
     ])
 }
 

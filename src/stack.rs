@@ -21,13 +21,20 @@ impl Stack {
     /// Opens the stores in the data folder, and makes them if there are none.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = &settings.data;
-        std::fs::create_dir_all(data).with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
         let keys = Keys::open(data, master_key(settings)?).await?;
         let log = EventLog::open(LogConfig::new(data)).await?;
         let views = ViewStore::open(data.join("views"))?;
         let executor = DomainExecutor::new(log.clone(), keys.clone());
         let registry = Registry::files(data.join("models"));
-        Ok(Self { log, keys, views, executor, registry })
+        Ok(Self {
+            log,
+            keys,
+            views,
+            executor,
+            registry,
+        })
     }
 
     /// Which form each part took, for the start-up line.
@@ -38,7 +45,9 @@ impl Stack {
 
 fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
     let key = match (&settings.master_key, &settings.master_key_file) {
-        (Some(_), Some(_)) => anyhow::bail!("SEGUE_MASTER_KEY and SEGUE_MASTER_KEY_FILE are both set; set one"),
+        (Some(_), Some(_)) => {
+            anyhow::bail!("SEGUE_MASTER_KEY and SEGUE_MASTER_KEY_FILE are both set; set one")
+        }
         (Some(hex), None) => MasterKey::from_hex(hex)?,
         (None, Some(file)) => MasterKey::from_file(file)?,
         (None, None) => MasterKey::load_or_create(&settings.data)?,

@@ -12,8 +12,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("projectors", &["domain", "classifier", "eventing"]),
     ("workers", &["domain", "classifier", "eventing", "projectors"]),
     ("command-api", &["domain", "classifier", "eventing", "projectors"]),
-    ("segue", &["domain", "classifier", "eventing", "projectors", "workers", "command-api"]),
-    ("bench", &["domain", "classifier", "eventing", "projectors", "workers", "command-api"]),
+    (
+        "segue",
+        &[
+            "domain",
+            "classifier",
+            "eventing",
+            "projectors",
+            "workers",
+            "command-api",
+        ],
+    ),
+    (
+        "bench",
+        &[
+            "domain",
+            "classifier",
+            "eventing",
+            "projectors",
+            "workers",
+            "command-api",
+        ],
+    ),
 ];
 
 /// Libraries that exactly one package may name.
@@ -29,7 +49,16 @@ const ONE_HOME: &[(&str, &str)] = &[
 ];
 
 /// What keeps the pure packages pure.
-const IMPURE: &[&str] = &["tokio", "tokio-util", "rand", "getrandom", "reqwest", "axum", "rusqlite", "heed"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "tokio-util",
+    "rand",
+    "getrandom",
+    "reqwest",
+    "axum",
+    "rusqlite",
+    "heed",
+];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
@@ -52,10 +81,17 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn packages_use_only_the_packages_below_them() {
     let packages = dependencies();
     let ours: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
-    assert_eq!(packages.keys().map(String::as_str).collect::<BTreeSet<_>>(), ours, "a package is missing in this table");
+    assert_eq!(
+        packages.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        ours,
+        "a package is missing in this table"
+    );
     for (name, allowed) in MAY_USE {
         for used in packages[*name].iter().filter(|used| ours.contains(used.as_str())) {
-            assert!(allowed.contains(&used.as_str()), "{name} must not depend on {used}");
+            assert!(
+                allowed.contains(&used.as_str()),
+                "{name} must not depend on {used}"
+            );
         }
     }
 }
@@ -64,7 +100,10 @@ fn packages_use_only_the_packages_below_them() {
 fn heavy_libraries_have_one_home() {
     for (package, used) in dependencies() {
         for (library, home) in ONE_HOME {
-            assert!(package == *home || !used.contains(*library), "{package} names {library}, only {home} may");
+            assert!(
+                package == *home || !used.contains(*library),
+                "{package} names {library}, only {home} may"
+            );
         }
     }
 }
@@ -74,7 +113,10 @@ fn pure_packages_know_no_runtime_clock_or_randomness() {
     let packages = dependencies();
     for package in ["domain", "classifier"] {
         for library in IMPURE {
-            assert!(!packages[package].contains(*library), "{package} is pure, so it must not name {library}");
+            assert!(
+                !packages[package].contains(*library),
+                "{package} is pure, so it must not name {library}"
+            );
         }
     }
 }

@@ -24,7 +24,11 @@ pub(crate) struct Granted {
     position: u64,
 }
 
-pub(crate) async fn run(settings: &Settings, output: Output, command: AccountsCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(
+    settings: &Settings,
+    output: Output,
+    command: AccountsCommand,
+) -> anyhow::Result<Outcome> {
     let granted = match command {
         AccountsCommand::Create { name, role } => create(settings, &name, role.into()).await?,
         AccountsCommand::Grant { name, role } => {
@@ -34,7 +38,10 @@ pub(crate) async fn run(settings: &Settings, output: Output, command: AccountsCo
         }
     };
     output.print(&granted, |granted| {
-        format!("account {} has the role {} (position {})", granted.account, granted.role, granted.position)
+        format!(
+            "account {} has the role {} (position {})",
+            granted.account, granted.role, granted.position
+        )
     })?;
     Ok(Outcome::Done)
 }
@@ -48,7 +55,11 @@ async fn create(settings: &Settings, name: &str, role: Role) -> anyhow::Result<G
     let account = AccountId::new(Uuid::now_v7());
     let position = register(&stack, account, username, password_hash).await?;
     if role == Role::Listener {
-        return Ok(Granted { account, role, position });
+        return Ok(Granted {
+            account,
+            role,
+            position,
+        });
     }
     grant(&stack, account, role).await
 }
@@ -59,12 +70,17 @@ fn parse(name: &str) -> anyhow::Result<Username> {
 
 fn read_password(policy: &PasswordPolicy, username: &Username) -> anyhow::Result<StrongPassword> {
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("the password cannot be read from standard input")?;
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         bail!("the password is read from the first line of standard input, which is empty");
     }
-    policy.judge(password, username.as_str()).context("the password is too weak")
+    policy
+        .judge(password, username.as_str())
+        .context("the password is too weak")
 }
 
 async fn register(
@@ -74,7 +90,12 @@ async fn register(
     password_hash: String,
 ) -> anyhow::Result<u64> {
     let claim = ClaimChange::Take(username_claim(&stack.keys, &username));
-    let command = AccountCommand::Register { account, username, password_hash, at: Utc::now() };
+    let command = AccountCommand::Register {
+        account,
+        username,
+        password_hash,
+        at: Utc::now(),
+    };
     let order = Order::<Account> {
         claims: vec![claim],
         creates_subject: true,
@@ -94,10 +115,20 @@ async fn find(stack: &Stack, username: &Username) -> anyhow::Result<AccountId> {
 }
 
 pub(crate) async fn grant(stack: &Stack, account: AccountId, role: Role) -> anyhow::Result<Granted> {
-    let command = AccountCommand::GrantRole { role, granted_by: None };
+    let command = AccountCommand::GrantRole {
+        role,
+        granted_by: None,
+    };
     let order = Order::<Account>::new(stream_of(account), command, Metadata::new());
-    let executed = stack.executor.execute(order.about(SubjectId(account.uuid()))).await?;
-    Ok(Granted { account, role, position: executed.position.get() })
+    let executed = stack
+        .executor
+        .execute(order.about(SubjectId(account.uuid())))
+        .await?;
+    Ok(Granted {
+        account,
+        role,
+        position: executed.position.get(),
+    })
 }
 
 fn stream_of(account: AccountId) -> StreamId {

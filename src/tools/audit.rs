@@ -31,12 +31,20 @@ struct Playlists {
     first_difference: Option<String>,
 }
 
-pub(crate) async fn run(settings: &Settings, output: Output, command: AuditCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(
+    settings: &Settings,
+    output: Output,
+    command: AuditCommand,
+) -> anyhow::Result<Outcome> {
     let AuditCommand::Replay = command;
     let stack = Stack::open(settings).await?;
     let replay = replay(&stack).await?;
     output.print(&replay, Replay::text)?;
-    Ok(if replay.identical { Outcome::Done } else { Outcome::Refused })
+    Ok(if replay.identical {
+        Outcome::Done
+    } else {
+        Outcome::Refused
+    })
 }
 
 /// Folds the log again and compares every view, then computes every playlist again and compares its bytes.
@@ -44,17 +52,28 @@ pub(crate) async fn replay(stack: &Stack) -> anyhow::Result<Replay> {
     let views = projectors::replay(&stack.views, &stack.log, &stack.keys).await?;
     let playlists = recompute_all(stack).await?;
     let identical = views.is_identical() && playlists.first_difference.is_none();
-    Ok(Replay { identical, views, playlists })
+    Ok(Replay {
+        identical,
+        views,
+        playlists,
+    })
 }
 
 /// Stops at the first playlist that does not come out as it was recorded.
 async fn recompute_all(stack: &Stack) -> anyhow::Result<Playlists> {
     let recomputer = Recomputer::new(stack.log.clone(), stack.keys.clone(), stack.registry.clone());
     let mut progress = Progress::of("playlists computed again");
-    let mut playlists = Playlists { computed: 0, other_generators: 0, first_difference: None };
+    let mut playlists = Playlists {
+        computed: 0,
+        other_generators: 0,
+        first_difference: None,
+    };
     let mut after = Position::START;
     loop {
-        let filter = EventFilter { event_type: Some(GENERATED.to_owned()), ..EventFilter::after(after, PAGE) };
+        let filter = EventFilter {
+            event_type: Some(GENERATED.to_owned()),
+            ..EventFilter::after(after, PAGE)
+        };
         let events = stack.log.read_filtered(filter).await?;
         for event in &events {
             after = event.position;
@@ -84,7 +103,11 @@ impl Replay {
     pub(crate) fn text(&self) -> String {
         let short = |digest: &str| digest.chars().take(16).collect::<String>();
         let row = |projection: &projectors::replay::ReplayedProjection| {
-            let verdict = if projection.differences == 0 { "identical" } else { "DIFFERS" };
+            let verdict = if projection.differences == 0 {
+                "identical"
+            } else {
+                "DIFFERS"
+            };
             vec![
                 projection.projection.to_owned(),
                 projection.checkpoint.get().to_string(),
@@ -94,15 +117,25 @@ impl Replay {
             ]
         };
         let rows: Vec<_> = self.views.projections.iter().map(row).collect();
-        let mut text = table(&["projection", "checkpoint", "live", "replayed", "verdict"], &rows);
+        let mut text = table(
+            &["projection", "checkpoint", "live", "replayed", "verdict"],
+            &rows,
+        );
         if let Some(first) = self.views.first_difference() {
             text += &format!("\nfirst difference: {first}");
         }
         text += &match &self.playlists.first_difference {
-            None => format!("\n{} playlists computed again, all byte for byte the same", self.playlists.computed),
+            None => format!(
+                "\n{} playlists computed again, all byte for byte the same",
+                self.playlists.computed
+            ),
             Some(first) => format!("\nfirst playlist that differs: {first}"),
         };
-        text += &format!("\n{} events read in {:.2} s", self.views.events, self.views.took.as_secs_f64());
+        text += &format!(
+            "\n{} events read in {:.2} s",
+            self.views.events,
+            self.views.took.as_secs_f64()
+        );
         text
     }
 }

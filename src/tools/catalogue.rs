@@ -44,24 +44,42 @@ struct Rejected {
 
 pub(crate) async fn run(settings: &Settings, output: Output, command: Tool) -> anyhow::Result<Outcome> {
     match command {
-        Tool::Import { file, skip_rejected, dry_run } => {
+        Tool::Import {
+            file,
+            skip_rejected,
+            dry_run,
+        } => {
             let report = import_file(settings, file, skip_rejected, dry_run).await?;
             output.print(&report, Report::text)?;
-            Ok(if report.outcome == REFUSED { Outcome::Refused } else { Outcome::Done })
+            Ok(if report.outcome == REFUSED {
+                Outcome::Refused
+            } else {
+                Outcome::Done
+            })
         }
-        Tool::Generate { tracks, seed, out: Some(file) } => {
+        Tool::Generate {
+            tracks,
+            seed,
+            out: Some(file),
+        } => {
             write_generated(&file, tracks, seed)?;
             output.print(&file, |file| format!("{tracks} tracks in {}", file.display()))?;
             Ok(Outcome::Done)
         }
-        Tool::Generate { tracks, seed, out: None } => {
+        Tool::Generate {
+            tracks,
+            seed,
+            out: None,
+        } => {
             let stack = Stack::open(settings).await?;
             let report = import_generated(&stack, tracks, seed).await?;
             output.print(&report, Report::text)?;
             Ok(Outcome::Done)
         }
         Tool::List => {
-            output.print(&versions(&Stack::open(settings).await?).await?, |versions| list_text(versions))?;
+            output.print(&versions(&Stack::open(settings).await?).await?, |versions| {
+                list_text(versions)
+            })?;
             Ok(Outcome::Done)
         }
         Tool::Show { what } => show(&Stack::open(settings).await?, output, what.as_deref()).await,
@@ -77,7 +95,9 @@ const WOULD_IMPORT: &str = "could be imported; this was a dry run";
 pub(crate) async fn ensure_demo(settings: &Settings) -> anyhow::Result<()> {
     let stack = Stack::open(settings).await?;
     if stack.log.stream_head(&stream()).await?.is_none() {
-        remark(&format!("no catalogue yet: making a demo catalogue of {DEMO_TRACKS} tracks"));
+        remark(&format!(
+            "no catalogue yet: making a demo catalogue of {DEMO_TRACKS} tracks"
+        ));
         import_generated(&stack, DEMO_TRACKS, DEMO_SEED).await?;
     }
     Ok(())
@@ -95,8 +115,14 @@ async fn import_file(
     let imported = tokio::task::spawn_blocking(move || read_file(&file, frozen.as_ref())).await??;
     let is_refused = !skip_rejected && !imported.rejected.is_empty();
     let recorded = match (is_refused, dry_run) {
-        (true, _) => Recorded { position: None, outcome: REFUSED },
-        (false, true) => Recorded { position: None, outcome: WOULD_IMPORT },
+        (true, _) => Recorded {
+            position: None,
+            outcome: REFUSED,
+        },
+        (false, true) => Recorded {
+            position: None,
+            outcome: WOULD_IMPORT,
+        },
         (false, false) => record(&stack, &imported.catalogue, source).await?,
     };
     Ok(Report::of(imported, recorded))
@@ -118,7 +144,12 @@ pub(crate) async fn frozen_schema(stack: &Stack) -> anyhow::Result<Option<Featur
 async fn import_generated(stack: &Stack, tracks: u32, seed: u64) -> anyhow::Result<Report> {
     let frozen = frozen_schema(stack).await?;
     let generated = tokio::task::spawn_blocking(move || generate(tracks, seed, frozen.as_ref())).await??;
-    let recorded = record(stack, &generated.catalogue, Some(format!("generated: {tracks} tracks, seed {seed}"))).await?;
+    let recorded = record(
+        stack,
+        &generated.catalogue,
+        Some(format!("generated: {tracks} tracks, seed {seed}")),
+    )
+    .await?;
     Ok(Report::of(generated, recorded))
 }
 
@@ -153,11 +184,24 @@ async fn record(stack: &Stack, catalogue: &Catalogue, source: Option<String>) ->
         source,
         at: Utc::now(),
     };
-    let executed = stack.executor.execute(Order::<domain::Catalogue>::new(stream(), command, Metadata::new())).await?;
+    let executed = stack
+        .executor
+        .execute(Order::<domain::Catalogue>::new(
+            stream(),
+            command,
+            Metadata::new(),
+        ))
+        .await?;
     Ok(if executed.events.is_empty() {
-        Recorded { position: None, outcome: CURRENT }
+        Recorded {
+            position: None,
+            outcome: CURRENT,
+        }
     } else {
-        Recorded { position: Some(executed.position.get()), outcome: IMPORTED }
+        Recorded {
+            position: Some(executed.position.get()),
+            outcome: IMPORTED,
+        }
     })
 }
 
@@ -182,12 +226,15 @@ async fn versions(stack: &Stack) -> anyhow::Result<Vec<ImportedVersion>> {
 }
 
 async fn decode(stack: &Stack, event: &eventing::RecordedEvent) -> anyhow::Result<Vec<ImportedVersion>> {
-    let Payload::Open(payload) = stack.keys.open_event(event).await? else { return Ok(Vec::new()) };
+    let Payload::Open(payload) = stack.keys.open_event(event).await? else {
+        return Ok(Vec::new());
+    };
     let decoded = domain::decode(&event.event_type, event.schema_version.get(), &payload)?;
     let imports = decoded.into_iter().filter_map(|decoded| match decoded {
-        domain::Event::Catalogue(CatalogueEvent::Imported(imported)) => {
-            Some(ImportedVersion { position: event.position, imported })
-        }
+        domain::Event::Catalogue(CatalogueEvent::Imported(imported)) => Some(ImportedVersion {
+            position: event.position,
+            imported,
+        }),
         _ => None,
     });
     Ok(imports.collect())
@@ -205,14 +252,21 @@ async fn show(stack: &Stack, output: Output, what: Option<&str>) -> anyhow::Resu
     let versions = versions(stack).await?;
     let current = versions.last().context("there is no catalogue yet")?;
     let named = what.map_or(Some(current), |what| {
-        versions.iter().rev().find(|version| what.len() >= 4 && version.imported.version.to_string().starts_with(what))
+        versions
+            .iter()
+            .rev()
+            .find(|version| what.len() >= 4 && version.imported.version.to_string().starts_with(what))
     });
     match (named, what) {
         (Some(version), _) => output.print(version, |version| version.text())?,
         (None, Some(track)) => {
             let catalogue = load(stack, &current.imported).await?;
             output.print(&track_of(&catalogue, track)?, |fields| {
-                fields.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
+                fields
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {value}"))
+                    .collect::<Vec<_>>()
+                    .join("\n")
             })?;
         }
         (None, None) => bail!("there is no catalogue yet"),
@@ -221,13 +275,18 @@ async fn show(stack: &Stack, output: Output, what: Option<&str>) -> anyhow::Resu
 }
 
 async fn load(stack: &Stack, imported: &domain::catalogue::Imported) -> anyhow::Result<Catalogue> {
-    let bytes = stack.log.blob(imported.blob.as_bytes()).await?.context("the catalogue's content is missing")?;
+    let bytes = stack
+        .log
+        .blob(imported.blob.as_bytes())
+        .await?
+        .context("the catalogue's content is missing")?;
     Ok(Catalogue::from_bytes(&bytes)?)
 }
 
 fn track_of(catalogue: &Catalogue, id: &str) -> anyhow::Result<Vec<(String, String)>> {
     let found = TrackId::parse(id).ok().and_then(|id| catalogue.index_of(&id));
-    let index = found.with_context(|| format!("{id:?} is neither a version nor a track of the current one"))?;
+    let index =
+        found.with_context(|| format!("{id:?} is neither a version nor a track of the current one"))?;
     let track = catalogue.track(index);
     let mut fields = vec![
         ("id".to_owned(), track.id.to_owned()),
@@ -252,16 +311,29 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let mut lines: Vec<String> = self.rejected.iter().take(REJECTED_SHOWN).map(Rejected::text).collect();
+        let mut lines: Vec<String> = self
+            .rejected
+            .iter()
+            .take(REJECTED_SHOWN)
+            .map(Rejected::text)
+            .collect();
         if self.rejected.len() > REJECTED_SHOWN {
-            lines.push(format!("... and {} more lines", self.rejected.len() - REJECTED_SHOWN));
+            lines.push(format!(
+                "... and {} more lines",
+                self.rejected.len() - REJECTED_SHOWN
+            ));
         }
         if !self.ignored_columns.is_empty() {
             lines.push(format!("ignored columns: {}", self.ignored_columns.join(", ")));
         }
-        let position = self.position.map_or_else(String::new, |position| format!(" at position {position}"));
+        let position = self
+            .position
+            .map_or_else(String::new, |position| format!(" at position {position}"));
         let rejected = self.rejected.len();
-        lines.push(format!("{} tracks, {rejected} lines rejected, version {}", self.tracks, self.version));
+        lines.push(format!(
+            "{} tracks, {rejected} lines rejected, version {}",
+            self.tracks, self.version
+        ));
         lines.push(format!("{}{position}", self.outcome));
         lines.join("\n")
     }
@@ -269,7 +341,9 @@ impl Report {
 
 impl Rejected {
     fn text(&self) -> String {
-        let column = self.column.map_or_else(String::new, |column| format!(", column {column}"));
+        let column = self
+            .column
+            .map_or_else(String::new, |column| format!(", column {column}"));
         format!("line {}{column}: {}", self.line, self.reason)
     }
 }
@@ -285,10 +359,24 @@ impl ImportedVersion {
     fn text(&self) -> String {
         let Self { position, imported } = self;
         let source = imported.source.as_deref().unwrap_or("unknown");
-        let rows: Vec<Vec<String>> = imported.schema.features.iter().map(|feature| {
-            let transform = if feature.transform == domain::Transform::Log { "log" } else { "identity" };
-            vec![feature.name.clone(), transform.to_owned(), format!("{:.6}", feature.mean), format!("{:.6}", feature.deviation)]
-        }).collect();
+        let rows: Vec<Vec<String>> = imported
+            .schema
+            .features
+            .iter()
+            .map(|feature| {
+                let transform = if feature.transform == domain::Transform::Log {
+                    "log"
+                } else {
+                    "identity"
+                };
+                vec![
+                    feature.name.clone(),
+                    transform.to_owned(),
+                    format!("{:.6}", feature.mean),
+                    format!("{:.6}", feature.deviation),
+                ]
+            })
+            .collect();
         format!(
             "version {}\ntracks {}\nsource {source}\nimported {} at position {position}\nschema {}\n{}",
             imported.version,
@@ -311,5 +399,8 @@ fn list_text(versions: &[ImportedVersion]) -> String {
         ]
     };
     let rows: Vec<_> = versions.iter().map(row).collect();
-    table(&["version", "tracks", "position", "imported (UTC)", "source"], &rows)
+    table(
+        &["version", "tracks", "position", "imported (UTC)", "source"],
+        &rows,
+    )
 }

@@ -26,7 +26,11 @@ struct Shown {
     first_at: String,
 }
 
-pub(crate) async fn run(settings: &Settings, output: Output, command: DeadLettersCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(
+    settings: &Settings,
+    output: Output,
+    command: DeadLettersCommand,
+) -> anyhow::Result<Outcome> {
     let letters = DeadLetters::new(Stack::open(settings).await?.log);
     match command {
         DeadLettersCommand::List => {
@@ -42,12 +46,16 @@ pub(crate) async fn run(settings: &Settings, output: Output, command: DeadLetter
         DeadLettersCommand::Retry(name) => {
             let key = key_of(&name)?;
             letters.retry(&key).await?;
-            output.print(&"retrying", |_| format!("{} {} will be handled again", key.stream, key.version))?;
+            output.print(&"retrying", |_| {
+                format!("{} {} will be handled again", key.stream, key.version)
+            })?;
         }
         DeadLettersCommand::Skip(name) => {
             let key = key_of(&name)?;
             letters.skip(&key).await?;
-            output.print(&"skipped", |_| format!("{} {} is given up", key.stream, key.version))?;
+            output.print(&"skipped", |_| {
+                format!("{} {} is given up", key.stream, key.version)
+            })?;
         }
     }
     Ok(Outcome::Done)
@@ -55,11 +63,18 @@ pub(crate) async fn run(settings: &Settings, output: Output, command: DeadLetter
 
 fn key_of(name: &DeadLetterName) -> anyhow::Result<DeadLetterKey> {
     let stream = StreamId::parse(&name.stream)?;
-    Ok(DeadLetterKey { consumer: name.consumer.clone(), stream, version: Version(name.version) })
+    Ok(DeadLetterKey {
+        consumer: name.consumer.clone(),
+        stream,
+        version: Version(name.version),
+    })
 }
 
 fn missing(key: &DeadLetterKey) -> String {
-    format!("{} set aside no version {} of {}", key.consumer, key.version, key.stream)
+    format!(
+        "{} set aside no version {} of {}",
+        key.consumer, key.version, key.stream
+    )
 }
 
 impl From<DeadLetterRow> for Shown {
@@ -104,8 +119,18 @@ fn list_text(shown: &[Shown]) -> String {
         let [version, attempts] = numbers;
         let words = [&shown.consumer, &shown.stream].map(Clone::clone);
         let [consumer, stream] = words;
-        vec![consumer, stream, version, shown.state.to_owned(), attempts, shown.reason.clone()]
+        vec![
+            consumer,
+            stream,
+            version,
+            shown.state.to_owned(),
+            attempts,
+            shown.reason.clone(),
+        ]
     };
     let rows: Vec<_> = shown.iter().map(row).collect();
-    table(&["consumer", "stream", "version", "state", "attempts", "reason"], &rows)
+    table(
+        &["consumer", "stream", "version", "state", "attempts", "reason"],
+        &rows,
+    )
 }

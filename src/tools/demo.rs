@@ -41,12 +41,19 @@ pub(crate) async fn run(output: Output) -> anyhow::Result<Outcome> {
     let running = Running::start(&stack, &serving()).await?;
     let told = tell(&stack, &Api::at(running.address())).await;
     running.stop().await?;
-    let story = Story { seconds: started.elapsed().as_secs_f64(), ..told? };
+    let story = Story {
+        seconds: started.elapsed().as_secs_f64(),
+        ..told?
+    };
     output.print(&story, |story| {
         let Story { events, tracks, seconds, .. } = story;
         format!("\n{events} events, a playlist of {tracks} tracks, proven by replay, in {seconds:.1} s. The folder is deleted now.")
     })?;
-    Ok(if story.replay_identical { Outcome::Done } else { Outcome::Refused })
+    Ok(if story.replay_identical {
+        Outcome::Done
+    } else {
+        Outcome::Refused
+    })
 }
 
 fn settings_in(folder: &std::path::Path) -> Settings {
@@ -81,7 +88,12 @@ async fn tell(stack: &Stack, api: &Api) -> anyhow::Result<Story> {
     chapter("The history is folded again and compared with what is served");
     let replay = audit::replay(stack).await?;
     remark(&replay.text());
-    Ok(Story { events, tracks, replay_identical: replay.is_identical(), seconds: 0.0 })
+    Ok(Story {
+        events,
+        tracks,
+        replay_identical: replay.is_identical(),
+        seconds: 0.0,
+    })
 }
 
 fn chapter(title: &str) {
@@ -105,15 +117,30 @@ async fn rate(api: &Api, token: &str) -> anyhow::Result<()> {
 
 async fn rate_one(api: &Api, token: &str, track: &Value, rating: &str) -> anyhow::Result<()> {
     let id = text(track, "id");
-    let answer = api.send(Method::PUT, &format!("/v1/me/ratings/{id}"), Some(token), Some(json!({"rating": rating}))).await?;
+    let answer = api
+        .send(
+            Method::PUT,
+            &format!("/v1/me/ratings/{id}"),
+            Some(token),
+            Some(json!({"rating": rating})),
+        )
+        .await?;
     let position = header(&answer, "segue-position");
-    remark(&format!("  {rating:<7} {} by {}  -> position {position}", text(track, "name"), artist_of(track)));
+    remark(&format!(
+        "  {rating:<7} {} by {}  -> position {position}",
+        text(track, "name"),
+        artist_of(track)
+    ));
     Ok(())
 }
 
 async fn taste(api: &Api, token: &str) -> anyhow::Result<()> {
     let answer = api.get("/v1/me/taste", token).await?;
-    let features = answer.get("features").and_then(Value::as_array).cloned().unwrap_or_default();
+    let features = answer
+        .get("features")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     for feature in features {
         let mean = |class: &str| feature[class]["mean"].as_f64().unwrap_or_default();
         remark(&format!(
@@ -129,13 +156,18 @@ async fn taste(api: &Api, token: &str) -> anyhow::Result<()> {
 async fn playlist(api: &Api, token: &str) -> anyhow::Result<usize> {
     let asked = Instant::now();
     let request = json!({"name": "A first playlist", "limit": PLAYLIST_TRACKS});
-    let answer = api.send(Method::POST, "/v1/playlists", Some(token), Some(request)).await?;
+    let answer = api
+        .send(Method::POST, "/v1/playlists", Some(token), Some(request))
+        .await?;
     let location = header(&answer, "location");
     let playlist = api.waiting(&location, token).await?;
     let status = text(&playlist, "status");
     ensure!(status == "ready", "the playlist is {status}: {playlist}");
     let items = items(&playlist)?;
-    remark(&format!("  {location} ready after {} ms", asked.elapsed().as_millis()));
+    remark(&format!(
+        "  {location} ready after {} ms",
+        asked.elapsed().as_millis()
+    ));
     for item in items {
         let track = &item["track"];
         let score = item["score"].as_f64().unwrap_or_default();
@@ -152,10 +184,18 @@ async fn playlist(api: &Api, token: &str) -> anyhow::Result<usize> {
 /// The three contributions that weigh most.
 fn reasons(item: &Value) -> String {
     let mut parts: Vec<(&str, f64)> = item["explanation"].as_array().map_or_else(Vec::new, |parts| {
-        parts.iter().filter_map(|part| Some((part["feature"].as_str()?, part["contribution"].as_f64()?))).collect()
+        parts
+            .iter()
+            .filter_map(|part| Some((part["feature"].as_str()?, part["contribution"].as_f64()?)))
+            .collect()
     });
     parts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    parts.iter().take(3).map(|(feature, value)| format!("{feature} {value:+.2}")).collect::<Vec<_>>().join(", ")
+    parts
+        .iter()
+        .take(3)
+        .map(|(feature, value)| format!("{feature} {value:+.2}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 async fn history(stack: &Stack, api: &Api) -> anyhow::Result<usize> {
@@ -167,13 +207,18 @@ async fn history(stack: &Stack, api: &Api) -> anyhow::Result<usize> {
     let events = items(&page)?;
     for event in events {
         let [kind, stream, state] = ["type", "stream", "datastate"].map(|field| text(event, field));
-        remark(&format!("  {:>4}  {kind:<26} {stream}  {state}", event["position"]));
+        remark(&format!(
+            "  {:>4}  {kind:<26} {stream}  {state}",
+            event["position"]
+        ));
     }
     Ok(events.len())
 }
 
 fn items(page: &Value) -> anyhow::Result<&Vec<Value>> {
-    page["items"].as_array().with_context(|| format!("a list was expected, not {page}"))
+    page["items"]
+        .as_array()
+        .with_context(|| format!("a list was expected, not {page}"))
 }
 
 fn text(value: &Value, field: &str) -> String {
@@ -181,11 +226,20 @@ fn text(value: &Value, field: &str) -> String {
 }
 
 fn artist_of(track: &Value) -> String {
-    track["artists"][0].as_str().or_else(|| track["artists"][0]["name"].as_str()).unwrap_or_default().to_owned()
+    track["artists"][0]
+        .as_str()
+        .or_else(|| track["artists"][0]["name"].as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn header(answer: &Response, name: &str) -> String {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    answer
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The instance's own HTTP interface, as a client sees it.
@@ -196,26 +250,45 @@ struct Api {
 
 impl Api {
     fn at(address: SocketAddr) -> Self {
-        Self { client: Client::new(), base: format!("http://{address}") }
+        Self {
+            client: Client::new(),
+            base: format!("http://{address}"),
+        }
     }
 
     /// Registers and signs in; the session's token.
     async fn join(&self, username: &str) -> anyhow::Result<String> {
         let who = json!({"username": username, "password": PASSWORD});
-        let answer = self.send(Method::POST, "/v1/accounts", None, Some(who.clone())).await?;
-        remark(&format!("  registered {username} -> position {}", header(&answer, "segue-position")));
+        let answer = self
+            .send(Method::POST, "/v1/accounts", None, Some(who.clone()))
+            .await?;
+        remark(&format!(
+            "  registered {username} -> position {}",
+            header(&answer, "segue-position")
+        ));
         let answer = self.send(Method::POST, "/v1/sessions", None, Some(who)).await?;
-        remark(&format!("  signed in  {username} -> position {}", header(&answer, "segue-position")));
+        remark(&format!(
+            "  signed in  {username} -> position {}",
+            header(&answer, "segue-position")
+        ));
         let session: Value = answer.json().await?;
         Ok(text(&session, "token"))
     }
 
     async fn get(&self, path: &str, token: &str) -> anyhow::Result<Value> {
-        Ok(self.send(Method::GET, path, Some(token), None).await?.json().await?)
+        Ok(self
+            .send(Method::GET, path, Some(token), None)
+            .await?
+            .json()
+            .await?)
     }
 
     async fn waiting(&self, path: &str, token: &str) -> anyhow::Result<Value> {
-        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(token).header("prefer", "wait=10");
+        let request = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(token)
+            .header("prefer", "wait=10");
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
@@ -228,7 +301,9 @@ impl Api {
         body: Option<Value>,
     ) -> anyhow::Result<Response> {
         loop {
-            let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+            let mut request = self
+                .client
+                .request(method.clone(), format!("{}{path}", self.base));
             if let Some(token) = token {
                 request = request.bearer_auth(token);
             }

@@ -30,7 +30,11 @@ struct Trained {
     position: Option<u64>,
 }
 
-pub(crate) async fn run(settings: &Settings, output: Output, command: ModelCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(
+    settings: &Settings,
+    output: Output,
+    command: ModelCommand,
+) -> anyhow::Result<Outcome> {
     let stack = Stack::open(settings).await?;
     match command {
         ModelCommand::Train { file, publish } => {
@@ -39,10 +43,18 @@ pub(crate) async fn run(settings: &Settings, output: Output, command: ModelComma
         ModelCommand::List => {
             let models = stack.views.reader().models()?;
             output.print(&models, |models| {
-                let rows: Vec<_> = models.iter().map(|model| {
-                    let published = &model.published;
-                    vec![published.model.to_string(), published.kind.clone(), model.position.to_string(), published.trained_on.clone()]
-                }).collect();
+                let rows: Vec<_> = models
+                    .iter()
+                    .map(|model| {
+                        let published = &model.published;
+                        vec![
+                            published.model.to_string(),
+                            published.kind.clone(),
+                            model.position.to_string(),
+                            published.trained_on.clone(),
+                        ]
+                    })
+                    .collect();
                 table(&["model", "kind", "position", "trained on"], &rows)
             })?;
         }
@@ -60,15 +72,30 @@ struct RatingLine {
 }
 
 async fn train(stack: &Stack, file: &Path, publish: bool) -> anyhow::Result<Trained> {
-    let schema = frozen_schema(stack).await?.context("import a catalogue first: it freezes the feature schema")?;
+    let schema = frozen_schema(stack)
+        .await?
+        .context("import a catalogue first: it freezes the feature schema")?;
     let listeners = read_ratings(file, &schema)?;
     let ratings = listeners.values().map(Vec::len).sum();
-    let trained_on = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let trained_on = file
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let rated: Vec<_> = listeners.into_values().collect();
     let model = BaseModel::fit(&schema, &trained_on, &rated)?;
-    let position = if publish { Some(self::publish(stack, &model).await?) } else { None };
+    let position = if publish {
+        Some(self::publish(stack, &model).await?)
+    } else {
+        None
+    };
     let (kind, listeners) = (model.kind.clone(), rated.len());
-    Ok(Trained { model: model.fingerprint(), kind, trained_on, listeners, ratings, position })
+    Ok(Trained {
+        model: model.fingerprint(),
+        kind,
+        trained_on,
+        listeners,
+        ratings,
+        position,
+    })
 }
 
 /// Reads the file twice: as a catalogue for the features, and for who rated what.
@@ -88,11 +115,19 @@ fn read_ratings(
             "like" => Rating::Like,
             "dislike" => Rating::Dislike,
             "neutral" => continue,
-            other => bail!("line {}, column rating: {other:?} is neither like, dislike nor neutral", number + 2),
+            other => bail!(
+                "line {}, column rating: {other:?} is neither like, dislike nor neutral",
+                number + 2
+            ),
         };
-        let track = TrackId::parse(&line.track_id).ok().and_then(|track| tracks.index_of(&track));
+        let track = TrackId::parse(&line.track_id)
+            .ok()
+            .and_then(|track| tracks.index_of(&track));
         if let Some(index) = track {
-            listeners.entry(line.listener).or_default().push((tracks.describe(index), rating));
+            listeners
+                .entry(line.listener)
+                .or_default()
+                .push((tracks.describe(index), rating));
         }
     }
     Ok(listeners)
@@ -101,7 +136,11 @@ fn read_ratings(
 fn unzipped(source: File) -> anyhow::Result<Box<dyn Read>> {
     let mut source = BufReader::new(source);
     let is_gzip = std::io::BufRead::fill_buf(&mut source)?.starts_with(&[0x1f, 0x8b]);
-    Ok(if is_gzip { Box::new(flate2::bufread::MultiGzDecoder::new(source)) } else { Box::new(source) })
+    Ok(if is_gzip {
+        Box::new(flate2::bufread::MultiGzDecoder::new(source))
+    } else {
+        Box::new(source)
+    })
 }
 
 /// Registry and blob first, fact second: a model that no fact names is used by nobody.
@@ -118,7 +157,10 @@ async fn publish(stack: &Stack, model: &BaseModel) -> anyhow::Result<u64> {
         at: Utc::now(),
     };
     let stream = StreamId::new(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid());
-    let executed = stack.executor.execute(Order::<domain::BaseModel>::new(stream, command, Metadata::new())).await?;
+    let executed = stack
+        .executor
+        .execute(Order::<domain::BaseModel>::new(stream, command, Metadata::new()))
+        .await?;
     Ok(executed.position.get())
 }
 
@@ -128,7 +170,13 @@ impl Trained {
             || "not published".to_owned(),
             |position| format!("published at position {position}"),
         );
-        let Self { model, kind, listeners, ratings, .. } = self;
+        let Self {
+            model,
+            kind,
+            listeners,
+            ratings,
+            ..
+        } = self;
         format!("model {model} ({kind}) from {ratings} ratings by {listeners} listeners, {published}")
     }
 }

@@ -16,12 +16,18 @@ struct Status {
     projections: Vec<ProjectionStatus>,
 }
 
-pub(crate) async fn run(settings: &Settings, output: Output, command: ProjectionsCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(
+    settings: &Settings,
+    output: Output,
+    command: ProjectionsCommand,
+) -> anyhow::Result<Outcome> {
     let stack = Stack::open(settings).await?;
     match command {
         ProjectionsCommand::Status => output.print(&status(&stack).await?, Status::text)?,
         ProjectionsCommand::Rebuild { projection } => {
-            output.print(&rebuild(&stack, projection.as_deref()).await?, |rebuilt| rebuilt_text(rebuilt))?;
+            output.print(&rebuild(&stack, projection.as_deref()).await?, |rebuilt| {
+                rebuilt_text(rebuilt)
+            })?;
         }
     }
     Ok(Outcome::Done)
@@ -29,8 +35,14 @@ pub(crate) async fn run(settings: &Settings, output: Output, command: Projection
 
 async fn status(stack: &Stack) -> anyhow::Result<Status> {
     let reader = stack.views.reader();
-    let projections = ProjectionKind::ALL.into_iter().map(|kind| reader.status(kind)).collect::<Result<_, _>>()?;
-    Ok(Status { head: stack.log.head().await?.get(), projections })
+    let projections = ProjectionKind::ALL
+        .into_iter()
+        .map(|kind| reader.status(kind))
+        .collect::<Result<_, _>>()?;
+    Ok(Status {
+        head: stack.log.head().await?.get(),
+        projections,
+    })
 }
 
 async fn rebuild(stack: &Stack, projection: Option<&str>) -> anyhow::Result<Vec<Rebuilt>> {
@@ -49,7 +61,9 @@ async fn rebuild(stack: &Stack, projection: Option<&str>) -> anyhow::Result<Vec<
 impl Status {
     fn text(&self) -> String {
         let row = |status: &ProjectionStatus| {
-            let generation = status.generation.map_or_else(|| "none".to_owned(), |generation| generation.to_string());
+            let generation = status
+                .generation
+                .map_or_else(|| "none".to_owned(), |generation| generation.to_string());
             let state = match (status.building, status.is_current) {
                 (Some(_), _) => "rebuilding",
                 (None, true) => "live",
@@ -59,10 +73,24 @@ impl Status {
             let behind = self.head.saturating_sub(checkpoint);
             let numbers = [checkpoint, behind, status.views].map(|number| number.to_string());
             let [checkpoint, behind, views] = numbers;
-            vec![status.projection.to_owned(), state.to_owned(), generation, checkpoint, behind, views]
+            vec![
+                status.projection.to_owned(),
+                state.to_owned(),
+                generation,
+                checkpoint,
+                behind,
+                views,
+            ]
         };
         let rows: Vec<_> = self.projections.iter().map(row).collect();
-        let header = ["projection", "state", "generation", "checkpoint", "behind", "views"];
+        let header = [
+            "projection",
+            "state",
+            "generation",
+            "checkpoint",
+            "behind",
+            "views",
+        ];
         format!("log head {}\n{}", self.head, table(&header, &rows))
     }
 }

@@ -15,7 +15,11 @@ const ROW_BYTES: usize = 700;
 ///
 /// # Errors
 /// [`StorageFault`] if the database cannot be written.
-pub fn plain_sqlite_rows_per_second(folder: &Path, rows: usize, duration: Duration) -> Result<f64, StorageFault> {
+pub fn plain_sqlite_rows_per_second(
+    folder: &Path,
+    rows: usize,
+    duration: Duration,
+) -> Result<f64, StorageFault> {
     let path = folder.join("plain.db");
     let rate = insert(&path, rows, duration).map_err(StorageFault::new);
     for suffix in ["", "-wal", "-shm"] {
@@ -38,7 +42,8 @@ fn insert(path: &Path, rows: usize, duration: Duration) -> rusqlite::Result<f64>
     while began.elapsed() < duration {
         let transaction = connection.transaction()?;
         {
-            let mut insert = transaction.prepare_cached("insert into rows (stream, version, record) values (?, ?, ?)")?;
+            let mut insert =
+                transaction.prepare_cached("insert into rows (stream, version, record) values (?, ?, ?)")?;
             for _ in 0..rows {
                 insert.execute((format!("listener-{}", count % 64), count, &record))?;
                 count += 1;
@@ -59,6 +64,9 @@ mod tests {
         let folder = TempDir::new();
         let rate = plain_sqlite_rows_per_second(folder.path(), 64, Duration::from_millis(20));
         assert!(rate.is_ok_and(|rate| rate > 0.0));
-        assert_eq!(std::fs::read_dir(folder.path()).map(Iterator::count).ok(), Some(0));
+        assert_eq!(
+            std::fs::read_dir(folder.path()).map(Iterator::count).ok(),
+            Some(0)
+        );
     }
 }
