@@ -127,7 +127,7 @@ impl Running {
     }
 }
 
-async fn first_to_end(roles: &mut Vec<Role>) -> anyhow::Error {
+async fn first_to_end(roles: &mut [Role]) -> anyhow::Error {
     let ended = std::future::poll_fn(|context| {
         for role in roles.iter_mut() {
             if let std::task::Poll::Ready(ended) = std::pin::Pin::new(role).poll(context) {

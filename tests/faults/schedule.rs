@@ -21,7 +21,7 @@ pub(crate) enum Kill {
 
 /// Draws the `n`-th kill: every second one is at the next failpoint of the list.
 pub(crate) fn draw(random: &mut ChaCha8Rng, n: usize) -> Kill {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let name = failpoints::ALL[n / 2 % failpoints::ALL.len()];
         return at_failpoint(random, name);
     }
