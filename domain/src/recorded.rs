@@ -93,11 +93,14 @@ pub const EVENT_TYPES: &[(&str, u16)] = &[
     ("playlist.requested", 1),
 ];
 
-/// True when events of this type are about a person, so that their payload is sealed.
+/// True when events of this type tell something about a person, so that their payload is sealed.
+///
+/// `account.erased` tells only when, and must be read by those who finish an erasure after the key is gone.
 pub fn is_personal(event_type: &str) -> bool {
-    ["account.", "listener.", "playlist."]
-        .iter()
-        .any(|prefix| event_type.starts_with(prefix))
+    event_type != "account.erased"
+        && ["account.", "listener.", "playlist."]
+            .iter()
+            .any(|prefix| event_type.starts_with(prefix))
 }
 
 /// The stored form of `event`; the same as [`StoredEvent::encode`].
