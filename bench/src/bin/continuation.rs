@@ -332,8 +332,9 @@ fn page(
     }
     let _ = writeln!(
         page,
-        "\nNothing that ships is trained on these playlists: Segue knows of each only what its listener said here. \
-         The catalogue's genres are not used, for they were derived from the playlists."
+        "\nSegue has no base model here and knows of each playlist only what its listener said in this run. The few constants \
+         that weigh the artist term against the sound were chosen on 240 playlists of the same collection, these perhaps \
+         among them. The catalogue's genres are not used, for they were derived from the playlists."
     );
     page
 }

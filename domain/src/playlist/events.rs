@@ -80,7 +80,8 @@ pub struct Pool {
 pub struct GeneratedTrack {
     /// The track.
     pub track: TrackId,
-    /// The log-odds that the listener likes it.
+    /// How well it fits, in log-odds: tracks are ranked by it. It is no calibrated probability, since the terms weigh
+    /// evidence for an order.
     pub score: f64,
     /// What each of `features` adds to the score; they add up to it.
     pub contributions: Vec<f64>,
