@@ -16,10 +16,6 @@ use clap::Parser;
 use crate::cli::{Cli, Command, Serving, Settings};
 use crate::output::Output;
 
-// Many short-lived allocations on every core: a twentieth of the processor went into the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What a command came to, when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -45,6 +45,6 @@ pub use projections::{
     taste_models::{ListenerTaste, RatingView, TasteView},
 };
 pub use reader::{Page, ProjectionStatus, RatedTrack, ViewReader, Viewed, listener_taste_as_of};
-pub use rebuild::{Rebuilt, rebuild};
+pub use rebuild::{Rebuilt, rebuild, rebuild_together};
 pub use replay::{Replayed, fold_until, replay};
 pub use store::{Generation, ViewError, ViewStore};

@@ -51,51 +51,80 @@ pub struct Rebuilt {
     pub took: Duration,
 }
 
-/// Folds all of `kind` into a new generation, compares it with the live one and switches to it in one transaction, then
-/// deletes the old one. Readers and projectors in every process go on meanwhile and notice the switch by themselves:
-/// no view goes back to an earlier version.
-///
-/// Not cancel-safe: a rebuild that is dropped leaves an unfinished generation, which the next one deletes.
+/// Folds all of `kind` again; [`rebuild_together`] with one projection.
 ///
 /// # Errors
-/// The live views are unchanged after each.
-/// - `RebuildRunning`: another one runs on this store.
-/// - `Log`: the log or a person's key could not be read.
-/// - `Full`, `Unavailable`, `Corrupt`: the store could not be written.
+/// As [`rebuild_together`]; the live views are unchanged after each.
 pub async fn rebuild(
     store: &ViewStore,
     log: &EventLog,
     keys: &Keys,
     kind: ProjectionKind,
 ) -> Result<Rebuilt, ViewError> {
+    let mut rebuilt = rebuild_together(store, log, keys, &[kind]).await?;
+    Ok(rebuilt.remove(0))
+}
+
+/// Folds all of `kinds` into new generations in one reading of the log. Then, one projection after the other, compares
+/// the new generation with the live one and switches to it in one transaction, and at last deletes the old ones.
+/// Readers and projectors in every process go on meanwhile and notice the switch by themselves: no view goes back to an
+/// earlier version. One answer per kind, in their order.
+///
+/// Not cancel-safe: a rebuild that is dropped leaves unfinished generations, which the next one deletes.
+///
+/// # Errors
+/// Projections that were switched before the error stay so; the live views of the others are unchanged.
+/// - `RebuildRunning`: another one runs on this store.
+/// - `Log`: the log or a person's key could not be read.
+/// - `Full`, `Unavailable`, `Corrupt`: the store could not be written.
+pub async fn rebuild_together(
+    store: &ViewStore,
+    log: &EventLog,
+    keys: &Keys,
+    kinds: &[ProjectionKind],
+) -> Result<Vec<Rebuilt>, ViewError> {
     let started = Instant::now();
-    let (lock, generation) = begin(store.clone(), kind).await?;
+    let (lock, generations) = begin(store.clone(), kinds.to_vec()).await?;
     let rebuild = Rebuild {
         store: store.clone(),
         log: log.clone(),
         keys: keys.clone(),
-        kind,
+        generations,
     };
-    let finished = rebuild.run(generation).await;
+    let finished = rebuild.run().await;
     let store = store.clone();
-    let rebuilt = blocking(move || {
+    let kinds = kinds.to_vec();
+    let mut rebuilt = blocking(move || {
         if finished.is_err() {
-            store.abandon(kind.name(), &lock)?;
+            kinds
+                .iter()
+                .try_for_each(|kind| store.abandon(kind.name(), &lock))?;
         }
         store.sweep(&lock)?;
         finished
-    });
-    Ok(Rebuilt {
-        took: started.elapsed(),
-        ..rebuilt.await?
     })
+    .await?;
+    for rebuilt in &mut rebuilt {
+        rebuilt.took = started.elapsed();
+    }
+    Ok(rebuilt)
 }
 
-async fn begin(store: ViewStore, kind: ProjectionKind) -> Result<(RebuildLock, Generation), ViewError> {
+type Building = (ProjectionKind, Generation);
+
+async fn begin(
+    store: ViewStore,
+    kinds: Vec<ProjectionKind>,
+) -> Result<(RebuildLock, Vec<Building>), ViewError> {
     blocking(move || {
         let lock = store.lock_rebuild()?;
-        let generation = store.begin_building(kind.name(), kind.revision(), &lock)?;
-        Ok((lock, generation))
+        let begun = kinds.iter().map(|kind| {
+            store
+                .begin_building(kind.name(), kind.revision(), &lock)
+                .map(|generation| (*kind, generation))
+        });
+        let begun = begun.collect::<Result<_, _>>()?;
+        Ok((lock, begun))
     })
     .await
 }
@@ -105,39 +134,23 @@ struct Rebuild {
     store: ViewStore,
     log: EventLog,
     keys: Keys,
-    kind: ProjectionKind,
+    generations: Vec<Building>,
 }
 
 impl Rebuild {
-    async fn run(&self, generation: Generation) -> Result<Rebuilt, ViewError> {
-        let replaced = self
-            .store
-            .snapshot()?
-            .live(self.kind.name())?
-            .map(|live| live.generation);
-        let (position, scanned) = self.chase(generation).await?;
-        let mut rebuilt = Rebuilt {
-            projection: self.kind.name(),
-            generation,
-            replaced,
-            position,
-            events: scanned.events,
-            differences: 0,
-            first_difference: None,
-            stopped: scanned.stopped,
-            took: Duration::ZERO,
-        };
-        let (this, refused, runtime) = (self.clone(), scanned.refused, Handle::current());
+    async fn run(&self) -> Result<Vec<Rebuilt>, ViewError> {
+        let (position, scanned) = self.chase().await?;
+        let (this, runtime) = (self.clone(), Handle::current());
         blocking(move || {
-            this.compare(&mut rebuilt)?;
-            this.switch(&runtime, &mut rebuilt, &refused)?;
-            Ok(rebuilt)
+            let finish = |building: &Building| this.finish(&runtime, *building, position, &scanned);
+            this.generations.iter().map(finish).collect()
         })
         .await
     }
 
     /// Folds the log up to its head, and what came meanwhile, until little is left.
-    async fn chase(&self, generation: Generation) -> Result<(Position, Scanned), ViewError> {
+    async fn chase(&self) -> Result<(Position, Scanned), ViewError> {
+        let kinds: Vec<_> = self.generations.iter().map(|(kind, _)| *kind).collect();
         let mut total = Scanned::default();
         let mut after = Position::START;
         for _ in 0..CHASES_MAX {
@@ -152,9 +165,9 @@ impl Rebuild {
                 after,
                 until,
             };
-            let beside = Beside::new(self.store.snapshot()?, &[self.kind], false)?;
+            let beside = Beside::new(self.store.snapshot()?, &kinds, false)?;
             let beside = Some(Arc::new(Mutex::new(beside)));
-            let mut scanned = fold_log(&self.store, part, vec![(self.kind, generation)], beside).await?;
+            let mut scanned = fold_log(&self.store, part, self.generations.clone(), beside).await?;
             total.events += scanned.events;
             total.stopped.append(&mut scanned.stopped);
             total.refused.append(&mut scanned.refused);
@@ -167,9 +180,36 @@ impl Rebuild {
         Ok((after, total))
     }
 
-    fn compare(&self, rebuilt: &mut Rebuilt) -> Result<(), ViewError> {
+    /// Compares one new generation with the live one, and switches to it.
+    fn finish(
+        &self,
+        runtime: &Handle,
+        (kind, generation): Building,
+        position: Position,
+        scanned: &Scanned,
+    ) -> Result<Rebuilt, ViewError> {
+        let is_of = |stream: &&StreamId| kind.wants(stream.category());
+        let live = self.store.snapshot()?.live(kind.name())?;
+        let mut rebuilt = Rebuilt {
+            projection: kind.name(),
+            generation,
+            replaced: live.map(|live| live.generation),
+            position,
+            events: scanned.events,
+            differences: 0,
+            first_difference: None,
+            stopped: scanned.stopped.iter().filter(is_of).cloned().collect(),
+            took: Duration::ZERO,
+        };
+        let refused = scanned.refused.iter().filter(is_of).cloned().collect();
+        self.compare(kind, &mut rebuilt)?;
+        self.switch(runtime, kind, &mut rebuilt, &refused)?;
+        Ok(rebuilt)
+    }
+
+    fn compare(&self, kind: ProjectionKind, rebuilt: &mut Rebuilt) -> Result<(), ViewError> {
         let snapshot = self.store.snapshot()?;
-        let Some(live) = snapshot.live(self.kind.name())? else {
+        let Some(live) = snapshot.live(kind.name())? else {
             return Ok(());
         };
         let side = |generation| Side {
@@ -185,7 +225,7 @@ impl Rebuild {
                 rebuilt.differences += 1;
                 rebuilt
                     .first_difference
-                    .get_or_insert_with(|| mismatch.difference(self.kind));
+                    .get_or_insert_with(|| mismatch.difference(kind));
             }
             Ok(())
         })
@@ -194,13 +234,20 @@ impl Rebuild {
     fn switch(
         &self,
         runtime: &Handle,
+        kind: ProjectionKind,
         rebuilt: &mut Rebuilt,
         refused: &BTreeSet<StreamId>,
     ) -> Result<(), ViewError> {
         let position = rebuilt.position;
-        self.store.switch(self.kind.name(), position, |snapshot| {
-            let mut folding = Folding::new([(self.kind, rebuilt.generation)]);
-            self.overtake(runtime, snapshot, rebuilt.generation, refused, &mut folding)?;
+        self.store.switch(kind.name(), position, |snapshot| {
+            let mut folding = Folding::new([(kind, rebuilt.generation)]);
+            self.overtake(
+                runtime,
+                snapshot,
+                (kind, rebuilt.generation),
+                refused,
+                &mut folding,
+            )?;
             folding.drain()
         })?;
         let snapshot = self.store.snapshot()?;
@@ -213,14 +260,14 @@ impl Rebuild {
         &self,
         runtime: &Handle,
         snapshot: &Snapshot,
-        building: Generation,
+        (kind, building): Building,
         refused: &BTreeSet<StreamId>,
         folding: &mut Folding,
     ) -> Result<(), ViewError> {
         for stream in refused {
             self.refold(runtime, snapshot, building, stream, Version::NONE, folding)?;
         }
-        let Some(live) = snapshot.live(self.kind.name())? else {
+        let Some(live) = snapshot.live(kind.name())? else {
             return Ok(());
         };
         for view in snapshot.views(live.generation)? {

@@ -50,12 +50,9 @@ async fn rebuild(stack: &Stack, projection: Option<&str>) -> anyhow::Result<Vec<
         Some(name) => vec![ProjectionKind::from_str(name)?],
         None => ProjectionKind::ALL.to_vec(),
     };
-    let mut rebuilt = Vec::with_capacity(kinds.len());
-    for kind in kinds {
-        remark(&format!("rebuilding {kind}"));
-        rebuilt.push(projectors::rebuild(&stack.views, &stack.log, &stack.keys, kind).await?);
-    }
-    Ok(rebuilt)
+    let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+    remark(&format!("rebuilding {}", names.join(", ")));
+    Ok(projectors::rebuild_together(&stack.views, &stack.log, &stack.keys, &kinds).await?)
 }
 
 impl Status {

@@ -86,5 +86,8 @@ fn what_is_about_a_person_is_personal_and_nothing_else() {
         .map(|(name, _)| *name)
         .filter(|name| !is_personal(name))
         .collect();
-    assert_eq!(impersonal, ["account.erased", "catalogue.imported", "model.published"]);
+    assert_eq!(
+        impersonal,
+        ["account.erased", "catalogue.imported", "model.published"]
+    );
 }
