@@ -151,7 +151,11 @@ fn start_roles(
 ) -> anyhow::Result<Vec<Role>> {
     let relay = Relay::new(stack.log.clone(), bus, RelayStart::Head);
     let accounts = UsermanagementWorker::new(parts)?;
-    let library = Library::new(stack.log.clone(), stack.registry.clone());
+    let library = Library::new(
+        stack.log.clone(),
+        stack.registry.clone(),
+        stack.catalogues.clone(),
+    );
     let classifier = ClassifierWorker::new(parts, library, ClassifierSettings::default())?;
     let [for_relay, for_accounts, for_classifier] = [(); 3].map(|()| stopping.clone());
     Ok(vec![
@@ -177,7 +181,7 @@ async fn api_state(stack: &Stack, serving: &Serving) -> anyhow::Result<ApiState>
         log: stack.log.clone(),
         keys: stack.keys.clone(),
         executor: stack.executor.clone(),
-        catalogue: CatalogueHandle::new(stack.log.clone(), views.clone()),
+        catalogue: CatalogueHandle::new(stack.log.clone(), views.clone(), stack.catalogues.clone()),
         views,
     };
     let config = ApiConfig {

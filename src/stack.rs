@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use eventing::{EventLog, Keys, LogConfig, MasterKey};
-use projectors::{DomainExecutor, ViewStore};
+use projectors::{Catalogues, DomainExecutor, ViewStore};
 use workers::Registry;
 
 use crate::cli::Settings;
@@ -13,6 +13,7 @@ pub(crate) struct Stack {
     pub(crate) log: EventLog,
     pub(crate) keys: Keys,
     pub(crate) views: ViewStore,
+    pub(crate) catalogues: Catalogues,
     pub(crate) executor: DomainExecutor,
     pub(crate) registry: Registry,
 }
@@ -27,11 +28,13 @@ impl Stack {
         let log = EventLog::open(LogConfig::new(data)).await?;
         let views = ViewStore::open(data.join("views"))?;
         let executor = DomainExecutor::new(log.clone(), keys.clone());
+        let catalogues = Catalogues::new(log.clone());
         let registry = Registry::files(data.join("models"));
         Ok(Self {
             log,
             keys,
             views,
+            catalogues,
             executor,
             registry,
         })

@@ -1,4 +1,4 @@
-//! The current catalogue and base model in memory, and former catalogues for playlists that were made from them.
+//! The current catalogue and base model in memory, and former catalogues on demand for playlists that were made from them.
 
 use std::sync::Arc;
 
@@ -6,12 +6,8 @@ use classifier::{BaseModel, Catalogue};
 use domain::Digest;
 use eventing::{EventLog, LogError, Position};
 use parking_lot::RwLock;
-use projectors::{ViewError, ViewReader};
-use quick_cache::sync::Cache;
+use projectors::{CatalogueError, Catalogues, ViewError, ViewReader};
 use tokio::sync::Mutex;
-
-/// Former catalogues kept in memory; each may be large.
-const FORMER_MAX: usize = 2;
 
 /// Follows the view `library`. Cheap to clone.
 #[derive(Clone)]
@@ -21,7 +17,7 @@ struct Inner {
     log: EventLog,
     views: ViewReader,
     current: RwLock<Current>,
-    former: Cache<Digest, Arc<Catalogue>>,
+    catalogues: Catalogues,
     refreshing: Mutex<()>,
 }
 
@@ -60,6 +56,9 @@ pub enum CatalogueFault {
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Log(#[from] LogError),
+    /// The catalogue cannot be loaded.
+    #[error("the catalogue cannot be loaded")]
+    Catalogue(#[from] CatalogueError),
     /// The log has no content of this digest.
     #[error("the log has no content {0}")]
     Missing(Digest),
@@ -76,12 +75,12 @@ pub enum CatalogueFault {
 impl CatalogueHandle {
     /// A handle without content; [`refresh`](Self::refresh) or [`follow`](Self::follow) loads it.
     #[must_use]
-    pub fn new(log: EventLog, views: ViewReader) -> Self {
+    pub fn new(log: EventLog, views: ViewReader, catalogues: Catalogues) -> Self {
         Self(Arc::new(Inner {
             log,
             views,
             current: RwLock::default(),
-            former: Cache::new(FORMER_MAX),
+            catalogues,
             refreshing: Mutex::default(),
         }))
     }
@@ -119,15 +118,12 @@ impl CatalogueHandle {
         {
             return Ok(());
         }
-        let content = self.load_catalogue(imported.blob).await?;
-        let former = self.0.current.write().catalogue.replace(Loaded {
+        let content = self.0.catalogues.get(imported.version, imported.blob).await?;
+        self.0.current.write().catalogue = Some(Loaded {
             content,
             digest: imported.version,
             position,
         });
-        if let Some(former) = former {
-            self.0.former.insert(former.digest, former.content);
-        }
         tracing::info!(catalogue.version = %imported.version, catalogue.tracks = imported.tracks, "a catalogue is in use");
         Ok(())
     }
@@ -168,29 +164,12 @@ impl CatalogueHandle {
         if let Some(current) = self.current().filter(|loaded| loaded.digest == version) {
             return Ok(current.content);
         }
-        if let Some(former) = self.0.former.get(&version) {
-            return Ok(former);
-        }
         let history = self.0.views.catalogues()?;
         let found = history
             .into_iter()
             .find(|known| known.imported.version == version);
         let imported = found.ok_or(CatalogueFault::Missing(version))?.imported;
-        let content = self.load_catalogue(imported.blob).await?;
-        self.0.former.insert(version, content.clone());
-        Ok(content)
-    }
-
-    async fn load_catalogue(&self, digest: Digest) -> Result<Arc<Catalogue>, CatalogueFault> {
-        let bytes = self
-            .0
-            .log
-            .blob(digest.as_bytes())
-            .await?
-            .ok_or(CatalogueFault::Missing(digest))?;
-        let parsed = tokio::task::spawn_blocking(move || Catalogue::from_bytes(&bytes)).await;
-        let parsed = parsed.map_err(|error| unreadable(digest, &error))?;
-        Ok(Arc::new(parsed.map_err(|error| unreadable(digest, &error))?))
+        Ok(self.0.catalogues.get(version, imported.blob).await?)
     }
 
     /// Refreshes whenever the log moves. Ends only by being dropped.

@@ -12,6 +12,7 @@
 //!
 //! Read next: the [`projections`], then [`handler`], then [`rebuild`](mod@rebuild).
 
+mod catalogues;
 mod changes;
 mod codec;
 mod compare;
@@ -32,6 +33,7 @@ pub mod testing;
 mod tests;
 mod view;
 
+pub use catalogues::{CatalogueError, Catalogues};
 pub use changes::{Change, Changes, Until};
 pub use codec::{DomainCodec, DomainExecutor};
 pub use compare::{Difference, DifferenceKind};

@@ -260,7 +260,8 @@ async fn show(stack: &Stack, output: Output, what: Option<&str>) -> anyhow::Resu
     match (named, what) {
         (Some(version), _) => output.print(version, |version| version.text())?,
         (None, Some(track)) => {
-            let catalogue = load(stack, &current.imported).await?;
+            let domain::catalogue::Imported { version, blob, .. } = current.imported;
+            let catalogue = stack.catalogues.get(version, blob).await?;
             output.print(&track_of(&catalogue, track)?, |fields| {
                 fields
                     .iter()
@@ -272,15 +273,6 @@ async fn show(stack: &Stack, output: Output, what: Option<&str>) -> anyhow::Resu
         (None, None) => bail!("there is no catalogue yet"),
     }
     Ok(Outcome::Done)
-}
-
-async fn load(stack: &Stack, imported: &domain::catalogue::Imported) -> anyhow::Result<Catalogue> {
-    let bytes = stack
-        .log
-        .blob(imported.blob.as_bytes())
-        .await?
-        .context("the catalogue's content is missing")?;
-    Ok(Catalogue::from_bytes(&bytes)?)
 }
 
 fn track_of(catalogue: &Catalogue, id: &str) -> anyhow::Result<Vec<(String, String)>> {

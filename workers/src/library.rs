@@ -5,13 +5,11 @@ use std::sync::Arc;
 use classifier::{BaseModel, Catalogue};
 use domain::{Digest, FeatureSchema};
 use eventing::{EventLog, LogError};
+use projectors::{CatalogueError, Catalogues};
 use tokio::sync::Mutex;
 
 use crate::Registry;
 
-/// Decoded catalogues kept at most: the current one, and the former one while requests from before an import are
-/// still being answered. A million tracks take a quarter of a gigabyte, so there are no more.
-const CATALOGUES_MAX: usize = 2;
 /// Decoded base models kept at most; each is some kilobytes.
 const MODELS_MAX: usize = 16;
 
@@ -20,8 +18,7 @@ const MODELS_MAX: usize = 16;
 pub struct Library {
     log: EventLog,
     registry: Registry,
-    // One load at a time: two that need the same large catalogue must not both decode it.
-    catalogues: Arc<Mutex<Recent<Catalogue>>>,
+    catalogues: Catalogues,
     models: Arc<Mutex<Recent<BaseModel>>>,
 }
 
@@ -44,6 +41,16 @@ pub enum LibraryError {
     Log(#[from] LogError),
 }
 
+impl From<CatalogueError> for LibraryError {
+    fn from(error: CatalogueError) -> Self {
+        match error {
+            CatalogueError::Missing(digest) => Self::Missing(digest),
+            CatalogueError::Unusable { digest, reason } => Self::Unusable { digest, reason },
+            CatalogueError::Log(error) => Self::Log(error),
+        }
+    }
+}
+
 impl LibraryError {
     /// True when asking again later may help; false when the content is lost or spoilt for good.
     #[must_use]
@@ -63,13 +70,13 @@ impl LibraryError {
 }
 
 impl Library {
-    /// An empty library over `log` and `registry`.
+    /// A library over `log` and `registry`, which has the catalogues in common with other parts of the process.
     #[must_use]
-    pub fn new(log: EventLog, registry: Registry) -> Self {
+    pub fn new(log: EventLog, registry: Registry, catalogues: Catalogues) -> Self {
         Self {
             log,
             registry,
-            catalogues: Arc::default(),
+            catalogues,
             models: Arc::default(),
         }
     }
@@ -79,24 +86,7 @@ impl Library {
     /// # Errors
     /// See [`LibraryError`].
     pub async fn catalogue(&self, version: Digest, blob: Digest) -> Result<Arc<Catalogue>, LibraryError> {
-        let mut kept = self.catalogues.lock().await;
-        if let Some(catalogue) = kept.get(version) {
-            return Ok(catalogue);
-        }
-        let bytes = self
-            .log
-            .blob(blob.as_bytes())
-            .await?
-            .ok_or(LibraryError::Missing(blob))?;
-        let decoded = tokio::task::spawn_blocking(move || Catalogue::from_bytes(&bytes)).await;
-        let catalogue = decoded
-            .map_err(|error| LibraryError::unusable(blob, error))?
-            .map_err(|error| LibraryError::unusable(blob, error))?;
-        if catalogue.version() != version {
-            return Err(LibraryError::unusable(blob, "it is another version"));
-        }
-        tracing::info!(catalogue.version = %version, catalogue.tracks = catalogue.len(), "a catalogue was loaded");
-        Ok(kept.put(version, catalogue, CATALOGUES_MAX))
+        Ok(self.catalogues.get(version, blob).await?)
     }
 
     /// The base model with the fingerprint `model`: from the registry, or from the blob that was published with it.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use classifier::GENERATOR_VERSION;
 use domain::{Event, PlaylistEvent, PlaylistId, StoredEvent};
 use eventing::{EventLog, KeyError, Keys, Payload, RecordedEvent};
+use projectors::Catalogues;
 
 use crate::Registry;
 use crate::generation::{Answer, answer};
@@ -93,7 +94,7 @@ impl Recomputer {
     #[must_use]
     pub fn new(log: EventLog, keys: Keys, registry: Registry) -> Self {
         Self {
-            library: Library::new(log.clone(), registry),
+            library: Library::new(log.clone(), registry, Catalogues::new(log.clone())),
             log,
             keys,
         }

@@ -14,7 +14,7 @@ use eventing::testing::TempDir;
 use eventing::{
     EventLog, Keys, LogConfig, MasterKey, Metadata, Order as Wish, Payload, StreamId, SubjectId, Version,
 };
-use projectors::{DomainExecutor, ProjectionKind, Until, ViewStore};
+use projectors::{Catalogues, DomainExecutor, ProjectionKind, Until, ViewStore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -122,7 +122,11 @@ impl World {
     }
 
     pub(crate) fn library(&self) -> Library {
-        Library::new(self.parts.log.clone(), self.registry.clone())
+        Library::new(
+            self.parts.log.clone(),
+            self.registry.clone(),
+            Catalogues::new(self.parts.log.clone()),
+        )
     }
 
     /// Starts a classifier worker with so many slots.

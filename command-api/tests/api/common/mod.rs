@@ -19,7 +19,7 @@ use eventing::{
     consumer::{Consumer, ConsumerSettings},
     relay::{Relay, RelayStart},
 };
-use projectors::{DomainExecutor, ProjectionHandler, ProjectionKind, ViewReader, ViewStore};
+use projectors::{Catalogues, DomainExecutor, ProjectionHandler, ProjectionKind, ViewReader, ViewStore};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -66,7 +66,7 @@ impl App {
         let executor = DomainExecutor::new(log.clone(), keys.clone());
         let store = ViewStore::open(dir.path().join("views")).unwrap();
         let views = store.reader();
-        let catalogue = CatalogueHandle::new(log.clone(), views.clone());
+        let catalogue = CatalogueHandle::new(log.clone(), views.clone(), Catalogues::new(log.clone()));
         let parts = ApiParts {
             log: log.clone(),
             keys: keys.clone(),
