@@ -44,6 +44,14 @@ pub struct RatingView {
     pub described: Described,
 }
 
+/// A [`RatingView`] as it is written, without a copy of the description.
+#[derive(Serialize)]
+struct RatingWrite<'a> {
+    rating: Rating,
+    rated_at: DateTime<Utc>,
+    described: &'a Described,
+}
+
 /// Everything that a playlist is made from, as of one version of the listener's stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListenerTaste {
@@ -126,18 +134,12 @@ fn rate(view: &mut View<TasteView>, rated: &TrackRated) -> Result<(), ViewError>
     let head = view.head_mut();
     head.taste.add(&rated.described, rated.rating);
     *count(head, rated.rating) += 1;
-    let TrackRated {
-        rating,
-        rated_at,
-        described,
-        ..
-    } = rated.clone();
     view.put_entry(
         key,
-        &RatingView {
-            rating,
-            rated_at,
-            described,
+        &RatingWrite {
+            rating: rated.rating,
+            rated_at: rated.rated_at,
+            described: &rated.described,
         },
     )
 }
