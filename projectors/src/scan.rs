@@ -22,9 +22,10 @@ use crate::{
 /// Events read from the log at a time: large enough to be worth a thread, small enough to keep all cores busy.
 const PAGE_EVENTS: usize = 4_096;
 /// Pages that may be read ahead of the fold.
-const PAGES_AHEAD: usize = 4;
-/// Views are stored when about so many bytes of them have gathered.
-const FLUSH_BYTES: usize = 48 << 20;
+const PAGES_AHEAD: usize = 8;
+/// Views are stored when about so many bytes of them have gathered: while they are stored nothing is folded, and what can be
+/// read ahead meanwhile should not be less than what gathers.
+const FLUSH_BYTES: usize = 16 << 20;
 
 /// The part of the log to be folded: behind `after`, up to and including `until`.
 #[derive(Clone, Debug)]

@@ -39,7 +39,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let mut alone = 0.0;
     for _ in 0..ROUNDS {
         let bounds = Bounds {
-            connections: 2 * cores(),
+            connections: 8 * cores(),
             duration: each,
             requests_max: REQUESTS_MAX,
         };
