@@ -28,7 +28,12 @@ pub(crate) enum Outcome {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.settings.log_format);
+    // The demo tells a story; what the server says of itself would stand between its lines.
+    let level = match cli.command {
+        Some(Command::Demo) => "warn",
+        _ => "info",
+    };
+    logging::start(cli.settings.log_format, level);
     match run(cli).await {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::FAILURE,
