@@ -19,11 +19,17 @@ const FIXED_MAX: i32 = 1 << 20;
 /// Everything the model knows of one listener. Its JSON is canonical: equal states have equal bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TasteState {
-    /// Sums per feature schema. Models read those of their own schema only.
-    schemas: BTreeMap<Digest, Classes>,
+    /// What the rated tracks sound like.
+    schemas: FeatureSums,
     /// How often each artist was liked and disliked.
     artists: BTreeMap<String, ArtistCounts>,
 }
+
+/// What the rated tracks sound like, per feature schema. Models read the sums of their own schema only. Its size does
+/// not depend on how many tracks were rated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FeatureSums(BTreeMap<Digest, Classes>);
 
 /// The sums of both classes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +61,18 @@ pub struct ArtistCounts {
 }
 
 impl TasteState {
+    /// A state from its two parts, as they were counted with [`FeatureSums::count`] and [`ArtistCounts::count`].
+    pub fn from_parts(
+        features: FeatureSums,
+        artists: impl IntoIterator<Item = (String, ArtistCounts)>,
+    ) -> Self {
+        let counted = artists.into_iter().filter(|(_, counts)| !counts.is_zero());
+        Self {
+            schemas: features,
+            artists: counted.collect(),
+        }
+    }
+
     /// Counts a rating in.
     pub fn add(&mut self, described: &Described, rating: Rating) {
         self.count(described, rating, 1);
@@ -78,7 +96,7 @@ impl TasteState {
     /// The sums under one schema; absent when nothing was rated under it.
     #[must_use]
     pub fn classes(&self, schema: &Digest) -> Option<&Classes> {
-        self.schemas.get(schema)
+        self.schemas.0.get(schema)
     }
 
     /// The artists that were rated, in the order of their names.
@@ -89,52 +107,27 @@ impl TasteState {
     /// How many ratings of each kind are counted, under all schemas: likes, dislikes.
     #[must_use]
     pub fn ratings(&self) -> (i64, i64) {
-        let sum = |pick: fn(&Classes) -> i64| self.schemas.values().map(pick).fold(0, i64::wrapping_add);
+        let sum = |pick: fn(&Classes) -> i64| self.schemas.0.values().map(pick).fold(0, i64::wrapping_add);
         (sum(|classes| classes.like.n), sum(|classes| classes.dislike.n))
     }
 
     /// True when nothing is counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.schemas.is_empty() && self.artists.is_empty()
+        self.schemas.0.is_empty() && self.artists.is_empty()
     }
 
     fn count(&mut self, described: &Described, rating: Rating, sign: i64) {
-        let classes = self.schemas.entry(described.schema).or_default();
-        let sums = match rating {
-            Rating::Like => &mut classes.like,
-            Rating::Dislike => &mut classes.dislike,
-        };
-        sums.count(&described.z, sign);
-        let is_void = classes.tidy();
-        if is_void {
-            self.schemas.remove(&described.schema);
-        }
+        self.schemas.count(described, rating, sign);
         for artist in &described.artists {
-            let counts = match rating {
-                Rating::Like => ArtistCounts {
-                    likes: sign,
-                    dislikes: 0,
-                },
-                Rating::Dislike => ArtistCounts {
-                    likes: 0,
-                    dislikes: sign,
-                },
-            };
+            let mut counts = ArtistCounts::default();
+            counts.count(rating, sign);
             self.count_artist(artist, counts, 1);
         }
     }
 
     fn combine(&mut self, other: &Self, sign: i64) {
-        for (schema, theirs) in &other.schemas {
-            let classes = self.schemas.entry(*schema).or_default();
-            classes.like.combine(&theirs.like, sign);
-            classes.dislike.combine(&theirs.dislike, sign);
-            let is_void = classes.tidy();
-            if is_void {
-                self.schemas.remove(schema);
-            }
-        }
+        self.schemas.combine(&other.schemas, sign);
         for (artist, counts) in &other.artists {
             self.count_artist(artist, *counts, sign);
         }
@@ -142,15 +135,64 @@ impl TasteState {
 
     fn count_artist(&mut self, artist: &str, counts: ArtistCounts, sign: i64) {
         let mut sum = self.artists.get(artist).copied().unwrap_or_default();
-        sum.likes = sum.likes.wrapping_add(counts.likes.wrapping_mul(sign));
-        sum.dislikes = sum.dislikes.wrapping_add(counts.dislikes.wrapping_mul(sign));
-        if sum == ArtistCounts::default() {
+        sum.combine(counts, sign);
+        if sum.is_zero() {
             self.artists.remove(artist);
         } else if let Some(kept) = self.artists.get_mut(artist) {
             *kept = sum;
         } else {
             self.artists.insert(artist.to_owned(), sum);
         }
+    }
+}
+
+impl FeatureSums {
+    /// Counts a rating `sign` times: 1 counts it in, -1 takes it out again without a trace.
+    pub fn count(&mut self, described: &Described, rating: Rating, sign: i64) {
+        let classes = self.0.entry(described.schema).or_default();
+        let sums = match rating {
+            Rating::Like => &mut classes.like,
+            Rating::Dislike => &mut classes.dislike,
+        };
+        sums.count(&described.z, sign);
+        let is_void = classes.tidy();
+        if is_void {
+            self.0.remove(&described.schema);
+        }
+    }
+
+    fn combine(&mut self, other: &Self, sign: i64) {
+        for (schema, theirs) in &other.0 {
+            let classes = self.0.entry(*schema).or_default();
+            classes.like.combine(&theirs.like, sign);
+            classes.dislike.combine(&theirs.dislike, sign);
+            let is_void = classes.tidy();
+            if is_void {
+                self.0.remove(schema);
+            }
+        }
+    }
+}
+
+impl ArtistCounts {
+    /// Counts a rating of one of the artist's tracks `sign` times: 1 counts it in, -1 takes it out again.
+    pub fn count(&mut self, rating: Rating, sign: i64) {
+        let sum = match rating {
+            Rating::Like => &mut self.likes,
+            Rating::Dislike => &mut self.dislikes,
+        };
+        *sum = sum.wrapping_add(sign);
+    }
+
+    /// True when the artist is not rated.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn combine(&mut self, other: Self, sign: i64) {
+        self.likes = self.likes.wrapping_add(other.likes.wrapping_mul(sign));
+        self.dislikes = self.dislikes.wrapping_add(other.dislikes.wrapping_mul(sign));
     }
 }
 

@@ -19,6 +19,10 @@ use crate::{
 
 /// Events published together: a broker's window of outstanding confirmations.
 const BATCH_MAX: usize = 500;
+/// Events in one batch from which on the log counts as busy.
+const BUSY_FROM: usize = 16;
+/// While the log is busy, batches begin about this far apart: one reading of the log serves several commits.
+const BUSY_INTERVAL: Duration = Duration::from_millis(4);
 /// How often the log is asked besides being told of its head: other processes append too.
 const POLL_EVERY: Duration = Duration::from_millis(50);
 /// The wait after a first failure; it doubles up to [`BACKOFF_MAX`].
@@ -124,26 +128,24 @@ impl Relay {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
             let wait = match self.round(&mut begun).await {
-                Ok(more) => {
+                Ok(published) => {
                     failures = 0;
                     self.tell(None);
-                    if more { Duration::ZERO } else { POLL_EVERY }
+                    Rest::after(published)
                 }
                 Err(error) => {
                     failures += 1;
                     self.failed(error)?;
-                    BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX)
+                    Rest::For(BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX))
                 }
             };
-            if !wait.is_zero() {
-                rest(&shutdown, &mut head, wait, failures == 0).await;
-            }
+            rest(&shutdown, &mut head, wait).await;
         }
         Ok(())
     }
 
-    /// Publishes one batch. True when there may be more.
-    async fn round(&mut self, begun: &mut bool) -> Result<bool, RoundError> {
+    /// Publishes one batch, and answers how many events it had.
+    async fn round(&mut self, begun: &mut bool) -> Result<usize, RoundError> {
         if !*begun {
             self.begin().await?;
             *begun = true;
@@ -156,13 +158,13 @@ impl Relay {
             .map(Arc::new)
             .collect();
         if events.is_empty() {
-            return Ok(false);
+            return Ok(0);
         }
         failpoint!("relay.before_publish");
         let confirmations = self.bus.publish(&events).await?;
         failpoint!("relay.after_publish");
         self.advance(&events, &confirmations).await?;
-        Ok(events.len() == BATCH_MAX)
+        Ok(events.len())
     }
 
     async fn begin(&mut self) -> Result<(), RoundError> {
@@ -227,13 +229,34 @@ impl Relay {
     }
 }
 
-/// Waits for `wait`, for the end, or (when nothing failed) for the log's head to move.
-async fn rest(
-    shutdown: &CancellationToken,
-    head: &mut watch::Receiver<Position>,
-    wait: Duration,
-    wake: bool,
-) {
+/// What the relay does between two rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nothing: there may be more.
+    None,
+    /// Waits for so long.
+    For(Duration),
+    /// Waits for the log's head to move, or for the next time to ask.
+    UntilMoved,
+}
+
+impl Rest {
+    fn after(published: usize) -> Self {
+        match published {
+            BATCH_MAX.. => Self::None,
+            BUSY_FROM.. => Self::For(BUSY_INTERVAL),
+            _ => Self::UntilMoved,
+        }
+    }
+}
+
+/// Rests, unless the end comes first.
+async fn rest(shutdown: &CancellationToken, head: &mut watch::Receiver<Position>, rest: Rest) {
+    let (wait, wake) = match rest {
+        Rest::None => return,
+        Rest::For(wait) => (wait, false),
+        Rest::UntilMoved => (POLL_EVERY, true),
+    };
     tokio::select! {
         () = shutdown.cancelled() => {}
         Ok(()) = head.changed(), if wake => {}

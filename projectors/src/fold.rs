@@ -11,7 +11,7 @@ use crate::{
     opened::{Content, Opened},
     projection::{Fact, Projection},
     store::{Generation, Snapshot, ViewError, ViewWrite},
-    view::View,
+    view::{View, ViewAt},
 };
 
 /// What became of one event.
@@ -196,11 +196,8 @@ fn fold<P: Projection>(
         if view.is_removed() {
             continue;
         }
-        if let Some(key) = P::touches(one) {
-            view.fetch(snapshot, generation, &key)?;
-        }
         P::apply(
-            view,
+            &mut ViewAt::new(view, Some((snapshot, generation))),
             &Fact {
                 event: one,
                 position: event.position,
@@ -236,7 +233,7 @@ pub(crate) fn fold_alone<P: Projection>(
             Ok(Content::Events(events)) if !view.is_removed() => {
                 for one in events {
                     P::apply(
-                        &mut view,
+                        &mut ViewAt::new(&mut view, None),
                         &Fact {
                             event: one,
                             position: event.position,

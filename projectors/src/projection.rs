@@ -11,7 +11,7 @@ use crate::{
     fold::{Fold, Projector},
     projections::{Accounts, Library, Playlists, TasteModels},
     store::{Generation, Snapshot, ViewError},
-    view::View,
+    view::{View, ViewAt},
 };
 
 /// A pure fold of streams to views: the same events in the same order give the same bytes.
@@ -26,13 +26,8 @@ pub(crate) trait Projection: Send + 'static {
     /// Whether streams of `category` are folded.
     fn wants(category: &str) -> bool;
 
-    /// The key of the entry that applying `event` reads.
-    fn touches(_event: &Event) -> Option<String> {
-        None
-    }
-
     /// Folds one event into a view that is not removed. Only a damaged entry is an error.
-    fn apply(view: &mut View<Self::Head>, fact: &Fact<'_>) -> Result<(), ViewError>;
+    fn apply(view: &mut ViewAt<'_, Self::Head>, fact: &Fact<'_>) -> Result<(), ViewError>;
 
     /// Removes the lookups that lead to the view; its head is still there.
     fn forget(_view: &mut View<Self::Head>) {}

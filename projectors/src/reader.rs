@@ -140,8 +140,8 @@ impl ViewReader {
     /// # Errors
     /// See [`ViewError`].
     pub fn taste(&self, listener: AccountId) -> Result<Viewed<TasteView>, ViewError> {
-        let live = self.live(ProjectionKind::TasteModels)?;
-        live.head_or_default(&listener_stream(listener))
+        self.live(ProjectionKind::TasteModels)?
+            .taste(&listener_stream(listener))
     }
 
     /// Everything that a playlist is made from, as of the version the view stands at.
@@ -151,11 +151,11 @@ impl ViewReader {
     pub fn listener_taste(&self, listener: AccountId) -> Result<Viewed<ListenerTaste>, ViewError> {
         let live = self.live(ProjectionKind::TasteModels)?;
         let stream = listener_stream(listener);
-        let viewed = live.head_or_default::<TasteView>(&stream)?;
+        let viewed = live.taste(&stream)?;
         let ratings = live.entries::<taste_models::RatingOnly>(&stream, taste_models::RATINGS)?;
         let played = live.entries::<taste_models::LastPlayed>(&stream, taste_models::PLAYS)?;
-        Ok(viewed.map(|head| ListenerTaste {
-            taste: head.taste,
+        Ok(viewed.map(|view| ListenerTaste {
+            taste: view.taste,
             ratings: ratings
                 .into_iter()
                 .map(|(track, entry)| (track, entry.rating))
@@ -179,7 +179,7 @@ impl ViewReader {
     ) -> Result<Page<RatedTrack>, ViewError> {
         let live = self.live(ProjectionKind::TasteModels)?;
         let stream = listener_stream(listener);
-        let reflects = live.head_or_default::<TasteView>(&stream)?.reflects;
+        let reflects = live.head_or_default::<taste_models::Head>(&stream)?.reflects;
         let after = after.map(taste_models::rating_key);
         let rows = live.snapshot.entries(
             live.generation,
@@ -325,7 +325,10 @@ impl ViewReader {
     /// See [`ViewError`].
     pub fn catalogues(&self) -> Result<Vec<CatalogueView>, ViewError> {
         let live = self.live(ProjectionKind::Library)?;
-        live.history(&stream(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid()))
+        live.rows(
+            &stream(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid()),
+            library::HISTORY,
+        )
     }
 
     /// The current base model; `None` before the first publication.
@@ -344,7 +347,10 @@ impl ViewReader {
     /// See [`ViewError`].
     pub fn models(&self) -> Result<Vec<ModelView>, ViewError> {
         let live = self.live(ProjectionKind::Library)?;
-        live.history(&stream(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid()))
+        live.rows(
+            &stream(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid()),
+            library::HISTORY,
+        )
     }
 
     /// Everything that `kind` wants at or below this position is in its views.
@@ -445,6 +451,12 @@ impl Live {
         })
     }
 
+    fn taste(&self, stream: &StreamId) -> Result<Viewed<TasteView>, ViewError> {
+        let head = self.head_or_default::<taste_models::Head>(stream)?;
+        let artists = self.rows::<taste_models::ArtistEntry>(stream, taste_models::ARTISTS)?;
+        Ok(head.map(|head| head.with_artists(artists)))
+    }
+
     fn playlist(&self, playlist: PlaylistId) -> Result<Option<Viewed<PlaylistView>>, ViewError> {
         let head = self.head::<playlists::Head>(&stream(PlaylistId::CATEGORY, playlist.uuid()))?;
         Ok(head.and_then(|viewed| viewed.flat_map(|head| head.0)))
@@ -463,10 +475,11 @@ impl Live {
             .collect()
     }
 
-    fn history<T: DeserializeOwned>(&self, stream: &StreamId) -> Result<Vec<T>, ViewError> {
+    /// The entries whose keys begin with `prefix`, in key order, without their keys.
+    fn rows<T: DeserializeOwned>(&self, stream: &StreamId, prefix: &str) -> Result<Vec<T>, ViewError> {
         let rows = self
             .snapshot
-            .entries(self.generation, stream, library::HISTORY, None, usize::MAX)?;
+            .entries(self.generation, stream, prefix, None, usize::MAX)?;
         rows.into_iter()
             .map(|(_, value)| parse(value, "an entry"))
             .collect()
@@ -540,10 +553,12 @@ fn taste_of(stream: StreamId, events: Vec<Opened>) -> Result<ListenerTaste, View
     let Some(head) = view.head() else {
         return Ok(ListenerTaste::default());
     };
+    let artists = view.entries::<taste_models::ArtistEntry>(taste_models::ARTISTS)?;
+    let artists = artists.into_iter().map(|(_, entry)| entry);
     let ratings = view.entries::<taste_models::RatingOnly>(taste_models::RATINGS)?;
     let played = view.entries::<taste_models::LastPlayed>(taste_models::PLAYS)?;
     Ok(ListenerTaste {
-        taste: head.taste.clone(),
+        taste: head.clone().with_artists(artists).taste,
         ratings: ratings
             .into_iter()
             .map(|(track, entry)| Ok((track_of(track.as_bytes(), "")?, entry.rating)))

@@ -1,6 +1,9 @@
 //! A view in memory, while events are folded into it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
 
 use eventing::{Position, StreamId, SubjectId, Version};
 use serde::{Serialize, de::DeserializeOwned};
@@ -22,6 +25,13 @@ pub(crate) struct View<H> {
     lookups: BTreeMap<LookupKey, Option<Vec<u8>>>,
     changed: bool,
     weight: usize,
+}
+
+/// A view that an event is folded into, and where the entries that are not at hand lie.
+pub(crate) struct ViewAt<'a, H> {
+    view: &'a mut View<H>,
+    /// `None` when nothing of the view came from a store.
+    stored: Option<(&'a Snapshot, Generation)>,
 }
 
 #[derive(Debug)]
@@ -108,33 +118,6 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
         self.changed = true;
     }
 
-    /// Makes sure that the stored entry `key` is at hand.
-    pub(crate) fn fetch(
-        &mut self,
-        snapshot: &Snapshot,
-        generation: Generation,
-        key: &str,
-    ) -> Result<(), ViewError> {
-        if self.from == Version::NONE || self.entries.contains_key(key) {
-            return Ok(());
-        }
-        let value = snapshot.entry(generation, &self.stream, key)?.map(<[u8]>::to_vec);
-        self.weight += key.len() + value.as_ref().map_or(0, Vec::len);
-        self.entries.insert(
-            key.to_owned(),
-            Entry {
-                value,
-                changed: false,
-            },
-        );
-        Ok(())
-    }
-
-    pub(crate) fn entry<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ViewError> {
-        let value = self.entries.get(key).and_then(|entry| entry.value.as_deref());
-        value.map(|value| parse(value, "an entry")).transpose()
-    }
-
     /// The entries at hand whose keys begin with `prefix`; all of them when nothing of the view came from a store.
     pub(crate) fn entries<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<(&str, T)>, ViewError> {
         let keys = self
@@ -207,6 +190,55 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
             entries: entries.map(|(key, entry)| (key, entry.value)).collect(),
             lookups: self.lookups.into_iter().collect(),
         }))
+    }
+}
+
+impl<'a, H> ViewAt<'a, H> {
+    pub(crate) fn new(view: &'a mut View<H>, stored: Option<(&'a Snapshot, Generation)>) -> Self {
+        Self { view, stored }
+    }
+
+    /// The entry `key`, from the store when it is not at hand.
+    pub(crate) fn entry<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, ViewError> {
+        self.fetch(key)?;
+        let value = self
+            .view
+            .entries
+            .get(key)
+            .and_then(|entry| entry.value.as_deref());
+        value.map(|value| parse(value, "an entry")).transpose()
+    }
+
+    fn fetch(&mut self, key: &str) -> Result<(), ViewError> {
+        let view = &mut *self.view;
+        let Some((snapshot, generation)) = self.stored else {
+            return Ok(());
+        };
+        if view.from == Version::NONE || view.entries.contains_key(key) {
+            return Ok(());
+        }
+        let value = snapshot.entry(generation, &view.stream, key)?.map(<[u8]>::to_vec);
+        view.weight += key.len() + value.as_ref().map_or(0, Vec::len);
+        let entry = Entry {
+            value,
+            changed: false,
+        };
+        view.entries.insert(key.to_owned(), entry);
+        Ok(())
+    }
+}
+
+impl<H> Deref for ViewAt<'_, H> {
+    type Target = View<H>;
+
+    fn deref(&self) -> &View<H> {
+        self.view
+    }
+}
+
+impl<H> DerefMut for ViewAt<'_, H> {
+    fn deref_mut(&mut self) -> &mut View<H> {
+        self.view
     }
 }
 

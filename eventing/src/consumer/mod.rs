@@ -170,7 +170,7 @@ impl<H: Handler> Consumer<H> {
         self.start().await?;
         while !self.is_asked_to_stop() {
             match self.next(&mut deliveries).await? {
-                Next::Taken(batch) => self.take(batch).await?,
+                Next::Taken(batch) => self.take_in_step(batch).await?,
                 Next::Alarm => {}
                 Next::Disconnected => deliveries = self.subscribe().await?,
             }
@@ -262,6 +262,20 @@ impl<H: Handler> Consumer<H> {
     fn can_settle(&self, deliveries: &Deliveries) -> bool {
         let settled = deliveries.settled().map_or(Position::START, |settled| settled.to);
         self.ceiling(settled.max(self.read_to)) > self.checkpoint
+    }
+
+    /// Takes a batch, and after a large one lets the next gather.
+    async fn take_in_step(&mut self, batch: Vec<Delivery>) -> Result<(), Ended> {
+        let is_busy = batch.len() >= self.applier.settings.busy_from;
+        let next = Instant::now() + self.applier.settings.busy_interval;
+        self.take(batch).await?;
+        if is_busy {
+            tokio::select! {
+                () = self.applier.patience.shutdown.cancelled() => {}
+                () = tokio::time::sleep_until(next.into()) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Applies a batch of deliveries, then acknowledges it.

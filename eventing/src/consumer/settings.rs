@@ -9,6 +9,11 @@ pub struct ConsumerSettings {
     pub prefetch: usize,
     /// Deliveries handled together, in one transaction of the view store.
     pub batch_max: usize,
+    /// Deliveries in one batch from which on the queue counts as busy.
+    pub busy_from: usize,
+    /// While the queue is busy, batches begin at least this far apart: what gathers meanwhile shares one transaction
+    /// and one reading and writing of each view. Readers that wait for a position wait this much longer.
+    pub busy_interval: Duration,
     /// Events read from the log at once when catching up: large enough to make a commit's cost disappear.
     pub catch_up_batch: usize,
     /// How often the log is asked for what no message told.
@@ -32,6 +37,8 @@ impl Default for ConsumerSettings {
         Self {
             prefetch: 1_024,
             batch_max: 512,
+            busy_from: 16,
+            busy_interval: Duration::from_millis(10),
             catch_up_batch: 4_096,
             heal_every: Duration::from_secs(5),
             checkpoint_every: Duration::from_millis(20),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     projection::{Fact, Projection},
     store::{Generation, LookupKey, Snapshot, ViewError},
-    view::View,
+    view::{View, ViewAt},
 };
 
 const SESSION: &str = "session";
@@ -61,7 +61,7 @@ impl Projection for Accounts {
         category == AccountId::CATEGORY
     }
 
-    fn apply(view: &mut View<Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
+    fn apply(view: &mut ViewAt<'_, Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
         let Event::Account(event) = fact.event else {
             return Ok(());
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     projection::{Fact, Projection},
     store::{Generation, Snapshot, ViewError},
-    view::View,
+    view::ViewAt,
 };
 
 pub(crate) const HISTORY: &str = "h/";
@@ -52,7 +52,7 @@ impl Projection for Library {
         category == CatalogueId::CATEGORY || category == BaseModelId::CATEGORY
     }
 
-    fn apply(view: &mut View<Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
+    fn apply(view: &mut ViewAt<'_, Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
         let position = fact.position;
         let key = format!("{HISTORY}{:020}", position.0);
         match fact.event {

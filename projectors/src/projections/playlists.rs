@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     projection::{Fact, Projection},
     store::{Direction, Generation, LookupKey, Snapshot, ViewError},
-    view::View,
+    view::{View, ViewAt},
 };
 
 pub(crate) const GENERATED: &str = "generated";
@@ -85,7 +85,7 @@ impl Projection for Playlists {
         category == PlaylistId::CATEGORY
     }
 
-    fn apply(view: &mut View<Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
+    fn apply(view: &mut ViewAt<'_, Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
         let Event::Playlist(event) = fact.event else {
             return Ok(());
         };

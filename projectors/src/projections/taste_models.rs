@@ -1,27 +1,32 @@
 //! What a listener's ratings and plays add up to.
 //!
-//! The head holds the taste as integer sums. Entries hold what a later event may take back: `r/<track>` the rating that
-//! holds, with the description it was made of, and `p/<track>` when the track was played last.
+//! The head holds the integer sums whose size does not grow with the number of ratings. Entries hold the rest, so that
+//! folding a rating costs the same for every listener: `r/<track>` the rating that holds, with the description it was
+//! made of; `a/<digest of the name>` how often an artist was liked and disliked; `p/<track>` when the track was played last.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use classifier::TasteState;
-use domain::{AccountId, Described, Event, ListenerEvent, Rating, TrackId, listener::TrackRated};
+use classifier::{
+    TasteState,
+    taste::{ArtistCounts, FeatureSums},
+};
+use domain::{AccountId, Described, Digest, Event, ListenerEvent, Rating, TrackId, listener::TrackRated};
 use eventing::{StreamId, SubjectId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     projection::{Fact, Projection},
     store::{Generation, Snapshot, ViewError},
-    view::View,
+    view::ViewAt,
 };
 
 pub(crate) const RATINGS: &str = "r/";
 pub(crate) const PLAYS: &str = "p/";
+pub(crate) const ARTISTS: &str = "a/";
 
 /// What the model knows of a listener.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TasteView {
     /// The integer sums that taste is computed from.
     pub taste: TasteState,
@@ -31,6 +36,23 @@ pub struct TasteView {
     pub dislikes: u64,
     /// How many times a track was played.
     pub plays: u64,
+}
+
+/// A [`TasteView`] without the artists, which are entries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    features: FeatureSums,
+    likes: u64,
+    dislikes: u64,
+    plays: u64,
+}
+
+/// How often an artist was rated.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ArtistEntry {
+    artist: String,
+    likes: i64,
+    dislikes: i64,
 }
 
 /// The rating that holds for a track.
@@ -78,25 +100,14 @@ pub(crate) struct TasteModels;
 
 impl Projection for TasteModels {
     const NAME: &'static str = "taste-models";
-    const REVISION: u32 = 1;
-    type Head = TasteView;
+    const REVISION: u32 = 2;
+    type Head = Head;
 
     fn wants(category: &str) -> bool {
         category == AccountId::LISTENER_CATEGORY
     }
 
-    fn touches(event: &Event) -> Option<String> {
-        let Event::Listener(event) = event else {
-            return None;
-        };
-        Some(match event {
-            ListenerEvent::TrackRated(rated) => rating_key(&rated.track),
-            ListenerEvent::RatingRetracted(retracted) => rating_key(&retracted.track),
-            ListenerEvent::TrackPlayed(played) => play_key(&played.track),
-        })
-    }
-
-    fn apply(view: &mut View<TasteView>, fact: &Fact<'_>) -> Result<(), ViewError> {
+    fn apply(view: &mut ViewAt<'_, Head>, fact: &Fact<'_>) -> Result<(), ViewError> {
         let Event::Listener(event) = fact.event else {
             return Ok(());
         };
@@ -128,12 +139,16 @@ fn play_key(track: &TrackId) -> String {
     format!("{PLAYS}{track}")
 }
 
-fn rate(view: &mut View<TasteView>, rated: &TrackRated) -> Result<(), ViewError> {
+fn artist_key(artist: &str) -> String {
+    // A name can be longer than a key may be.
+    format!("{ARTISTS}{}", Digest::of(artist))
+}
+
+fn rate(view: &mut ViewAt<'_, Head>, rated: &TrackRated) -> Result<(), ViewError> {
     let key = rating_key(&rated.track);
     take_back(view, &key)?;
-    let head = view.head_mut();
-    head.taste.add(&rated.described, rated.rating);
-    *count(head, rated.rating) += 1;
+    count(view, &rated.described, rated.rating, 1)?;
+    *total(view.head_mut(), rated.rating) += 1;
     view.put_entry(
         key,
         &RatingWrite {
@@ -144,23 +159,59 @@ fn rate(view: &mut View<TasteView>, rated: &TrackRated) -> Result<(), ViewError>
     )
 }
 
-fn take_back(view: &mut View<TasteView>, key: &str) -> Result<(), ViewError> {
+fn take_back(view: &mut ViewAt<'_, Head>, key: &str) -> Result<(), ViewError> {
     if let Some(held) = view.entry::<RatingView>(key)? {
-        let head = view.head_mut();
-        head.taste.remove(&held.described, held.rating);
-        *count(head, held.rating) -= 1;
+        count(view, &held.described, held.rating, -1)?;
+        *total(view.head_mut(), held.rating) -= 1;
     }
     Ok(())
 }
 
-fn count(head: &mut TasteView, rating: Rating) -> &mut u64 {
+fn count(
+    view: &mut ViewAt<'_, Head>,
+    described: &Described,
+    rating: Rating,
+    sign: i64,
+) -> Result<(), ViewError> {
+    view.head_mut().features.count(described, rating, sign);
+    for artist in &described.artists {
+        count_artist(view, artist, rating, sign)?;
+    }
+    Ok(())
+}
+
+fn count_artist(
+    view: &mut ViewAt<'_, Head>,
+    artist: &str,
+    rating: Rating,
+    sign: i64,
+) -> Result<(), ViewError> {
+    let key = artist_key(artist);
+    let before = view.entry::<ArtistEntry>(&key)?.unwrap_or_default();
+    let mut counts = before.counts();
+    counts.count(rating, sign);
+    if counts.is_zero() {
+        view.remove_entry(key);
+        return Ok(());
+    }
+    view.put_entry(
+        key,
+        &ArtistEntry {
+            artist: artist.to_owned(),
+            likes: counts.likes,
+            dislikes: counts.dislikes,
+        },
+    )
+}
+
+fn total(head: &mut Head, rating: Rating) -> &mut u64 {
     match rating {
         Rating::Like => &mut head.likes,
         Rating::Dislike => &mut head.dislikes,
     }
 }
 
-fn play(view: &mut View<TasteView>, track: &TrackId, played_at: DateTime<Utc>) -> Result<(), ViewError> {
+fn play(view: &mut ViewAt<'_, Head>, track: &TrackId, played_at: DateTime<Utc>) -> Result<(), ViewError> {
     let key = play_key(track);
     let before = view.entry::<LastPlayed>(&key)?.map(|last| last.played_at);
     view.head_mut().plays += 1;
@@ -170,4 +221,35 @@ fn play(view: &mut View<TasteView>, track: &TrackId, played_at: DateTime<Utc>) -
             played_at: before.map_or(played_at, |before| before.max(played_at)),
         },
     )
+}
+
+impl ArtistEntry {
+    fn counts(&self) -> ArtistCounts {
+        ArtistCounts {
+            likes: self.likes,
+            dislikes: self.dislikes,
+        }
+    }
+}
+
+impl Head {
+    /// The view, of this head and its artists.
+    pub(crate) fn with_artists(self, artists: impl IntoIterator<Item = ArtistEntry>) -> TasteView {
+        let Self {
+            features,
+            likes,
+            dislikes,
+            plays,
+        } = self;
+        let artists = artists.into_iter().map(|entry| {
+            let counts = entry.counts();
+            (entry.artist, counts)
+        });
+        TasteView {
+            taste: TasteState::from_parts(features, artists),
+            likes,
+            dislikes,
+            plays,
+        }
+    }
 }
