@@ -229,6 +229,20 @@ async fn a_command_with_nothing_to_do_records_nothing() {
     assert_eq!(world.head().await, Position(1));
 }
 
+#[tokio::test]
+async fn what_is_in_memory_is_handed_out_only_when_it_is_new_enough() {
+    let world = World::new().await;
+    let held = |version| world.executor.held::<Counter>(&world.stream, version);
+    assert!(held(Version::NONE).is_none(), "nothing was loaded yet");
+    world
+        .executor
+        .execute(world.order(Change::Add(3)))
+        .await
+        .expect("it is executed");
+    assert_eq!(held(Version(1)).map(|held| held.aggregate.count), Some(3));
+    assert!(held(Version(2)).is_none());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_of_two_processes_for_one_stream_all_take_effect_once() {
     let world = World::new().await;

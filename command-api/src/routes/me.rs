@@ -50,12 +50,12 @@ pub(super) async fn me(api: &ApiState, session: &Session) -> Result<(Me, eventin
         .account(session.account)
         .map_err(|error| view_problem(&error))?;
     let viewed = viewed.ok_or(ProblemType::Unauthenticated)?;
-    let username = api
-        .account(session.account)
-        .await?
-        .aggregate
-        .username()
-        .to_owned();
+    let stream = account_stream(session.account);
+    let account = match api.executor().held::<Account>(&stream, viewed.version) {
+        Some(held) if held.aggregate.is_open() => held,
+        _ => api.account(session.account).await?,
+    };
+    let username = account.aggregate.username().to_owned();
     let registered_at = viewed.view.registered_at;
     Ok((
         Me {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::Loaded;
 use crate::ids::{Position, StreamId, Version};
 
 /// The weight of everything kept: about so many bytes.
@@ -74,6 +75,16 @@ impl AggregateCache {
             position,
             weight,
             aggregate,
+        })
+    }
+
+    /// A copy of what is kept, which stays where it is.
+    pub(super) fn peek<A: Send + Sync + 'static>(&self, stream: &StreamId) -> Option<Loaded<A>> {
+        let kept = self.0.get(stream)?;
+        Some(Loaded {
+            version: kept.version,
+            position: kept.position,
+            aggregate: kept.aggregate.downcast().ok()?,
         })
     }
 

@@ -156,6 +156,17 @@ impl<C> Executor<C> {
         Ok(loaded)
     }
 
+    /// An aggregate as of `version` or later, if it happens to be in memory: for reads that know from a view how far
+    /// they must see. Asks neither the log nor the keys, and waits for nothing.
+    #[must_use]
+    pub fn held<A>(&self, stream: &StreamId, version: Version) -> Option<Loaded<A>>
+    where
+        A: Aggregate + Clone + 'static,
+    {
+        let held = self.inner.cache.peek::<A>(stream);
+        held.filter(|held| held.version >= version)
+    }
+
     /// Carries out an order, exactly once for each receipt key. When this answers, what was decided is durable.
     ///
     /// Not cancel-safe in one sense: an order that is dropped while it runs may still happen.
