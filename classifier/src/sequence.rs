@@ -23,7 +23,7 @@ const RANK_COST: f64 = 0.5;
 pub(crate) fn arrange(catalogue: &Catalogue, request: &PlaylistRequest, tracks: &mut [(u32, f64)]) {
     match request.order {
         Order::Score => {}
-        Order::Shuffled => shuffle(request.random_seed, tracks),
+        Order::Shuffle => shuffle(request.random_seed, tracks),
         Order::Smooth => smooth(catalogue, tracks),
     }
 }

@@ -279,7 +279,7 @@ fn the_choice_is_a_walk_down_the_whole_ranking() {
 fn an_order_changes_the_order_and_nothing_else() {
     let world = World::new();
     let (_, by_score) = world.made(&request());
-    for order in [Order::Shuffled, Order::Smooth] {
+    for order in [Order::Shuffle, Order::Smooth] {
         let (_, mut tracks) = world.made(&PlaylistRequest {
             order,
             random_seed: 3,

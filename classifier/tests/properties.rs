@@ -149,7 +149,7 @@ proptest! {
 
 /// A request over the made-up catalogue with any of its wishes.
 fn request() -> impl Strategy<Value = PlaylistRequest> {
-    let order = prop_oneof![Just(Order::Score), Just(Order::Shuffled), Just(Order::Smooth)];
+    let order = prop_oneof![Just(Order::Score), Just(Order::Shuffle), Just(Order::Smooth)];
     let extreme = prop_oneof![0.0..200.0f64, Just(-1e300), Just(1e300), Just(f64::MIN_POSITIVE)];
     (
         1..60u32,

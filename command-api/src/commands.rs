@@ -16,6 +16,7 @@ use crate::{
     idempotency::{Once, StoredAnswer, replay},
     prefer::SEGUE_POSITION,
     problem::{FieldError, Problem, ProblemType},
+    routes::wish::field_as_asked,
     sessions::account_stream,
     state::ApiState,
 };
@@ -64,7 +65,7 @@ impl Rejected for PlaylistRejection {
             Self::InvalidRequest(errors) => Problem::new(ProblemType::InvalidPlaylistRequest).errors(
                 errors
                     .iter()
-                    .map(|error| FieldError::new(&error.field, &error.problem)),
+                    .map(|error| FieldError::new(field_as_asked(&error.field), &error.problem)),
             ),
             other => Problem::internal(other),
         }

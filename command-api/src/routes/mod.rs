@@ -12,6 +12,7 @@ mod sessions;
 mod streams;
 mod taste;
 mod tracks;
+pub(crate) mod wish;
 
 use axum::{
     Router,

@@ -3,21 +3,22 @@
 //! A playlist is there for its owner alone; for anybody else it does not exist. Just after it was asked for, its view may
 //! not be there yet: then the log is asked whether it exists, and it is pending.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use classifier::Catalogue;
-use domain::{
-    AccountId, Generated, GeneratedTrack, Playlist, PlaylistCommand, PlaylistId, PlaylistRequest, TrackId,
-    playlist::Order as PlayingOrder,
-};
+use domain::{AccountId, Generated, GeneratedTrack, Playlist, PlaylistCommand, PlaylistId};
 use eventing::{Order, Position, StreamId, SubjectId, Version};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use projectors::{PlaylistStatus, PlaylistView, ProjectionKind, Until, ViewError, Viewed};
 use serde::{Deserialize, Serialize};
 
-use super::{Items, json_answer, tracks::TrackBody};
+use super::{
+    Items, json_answer,
+    tracks::TrackBody,
+    wish::{Asked, Wish},
+};
 use crate::{
     auth::Session,
     commands::{load_problem, metadata_of},
@@ -29,46 +30,6 @@ use crate::{
     request::{PathOf, QueryOf, WriteRequest, page},
     state::ApiState,
 };
-
-/// What the caller may say about a playlist. Everything has a default.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Wish {
-    name: Option<String>,
-    limit: u32,
-    seed_tracks: Vec<TrackId>,
-    seed_artists: Vec<String>,
-    seed_genres: Vec<String>,
-    targets: BTreeMap<String, f64>,
-    minimums: BTreeMap<String, f64>,
-    maximums: BTreeMap<String, f64>,
-    max_per_artist: Option<u32>,
-    not_heard_since_days: Option<u32>,
-    exploration: f64,
-    order: PlayingOrder,
-    random_seed: Option<u64>,
-}
-
-impl Default for Wish {
-    fn default() -> Self {
-        let request = PlaylistRequest::default();
-        Self {
-            name: None,
-            limit: request.limit,
-            seed_tracks: request.seed_tracks,
-            seed_artists: request.seed_artists,
-            seed_genres: request.seed_genres,
-            targets: request.targets,
-            minimums: request.minimums,
-            maximums: request.maximums,
-            max_per_artist: request.max_per_artist,
-            not_heard_since_days: request.not_heard_since_days,
-            exploration: request.exploration,
-            order: request.order,
-            random_seed: None,
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Requested {
@@ -82,7 +43,7 @@ pub(crate) async fn request(State(api): State<ApiState>, session: Session, reque
         Begun::Fresh(once) => once,
         Begun::Answered(answer) => return Ok(answer),
     };
-    let wish: Wish = request.json()?;
+    let wish = Wish::of(&request)?;
     let playlist = PlaylistId::new(random::uuid()?);
     let random_seed = wish.random_seed.map_or_else(random::seed, Ok)?;
     let command = PlaylistCommand::Request {
@@ -105,25 +66,6 @@ pub(crate) async fn request(State(api): State<ApiState>, session: Session, reque
     api.carry_out(order.about(session.subject()), once, answer).await
 }
 
-impl Wish {
-    fn with_seed(self, random_seed: u64) -> PlaylistRequest {
-        PlaylistRequest {
-            limit: self.limit,
-            seed_tracks: self.seed_tracks,
-            seed_artists: self.seed_artists,
-            seed_genres: self.seed_genres,
-            targets: self.targets,
-            minimums: self.minimums,
-            maximums: self.maximums,
-            max_per_artist: self.max_per_artist,
-            not_heard_since_days: self.not_heard_since_days,
-            exploration: self.exploration,
-            order: self.order,
-            random_seed,
-        }
-    }
-}
-
 fn stream_of(playlist: PlaylistId) -> StreamId {
     StreamId::new(PlaylistId::CATEGORY, playlist.uuid())
 }
@@ -139,7 +81,7 @@ pub(super) struct PlaylistBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<PlaylistRequest>,
+    request: Option<Asked>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generated_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -386,7 +328,7 @@ pub(super) fn summary(view: PlaylistView) -> PlaylistBody {
         owner: view.owner,
         name: view.name,
         requested_at: Some(view.requested_at),
-        request: Some(view.request),
+        request: Some(Asked(view.request)),
         generated_at,
         failure,
         items: None,

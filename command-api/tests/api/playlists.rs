@@ -168,8 +168,7 @@ async fn only_json_is_offered() {
 async fn every_field_that_breaks_a_rule_is_named() {
     let app = App::new().await;
     let ada = app.listener("ada").await;
-    let wish =
-        json!({"limit": 501, "exploration": 2, "seed_artists": ["1", "2", "3", "4", "5", "6"], "name": ""});
+    let wish = json!({"limit": 501, "exploration": 2, "seed_artists": ["1", "2", "3", "4", "5", "6"], "name": "", "min_tempo": 2, "max_tempo": 1});
     let call = app.call("POST /v1/playlists").by(&ada.token).json(wish);
     let reply = call.send().await.problem(422, "invalid-playlist-request");
     let fields: Vec<_> = reply.json()["errors"]
@@ -178,9 +177,48 @@ async fn every_field_that_breaks_a_rule_is_named() {
         .iter()
         .map(|error| error["field"].clone())
         .collect();
-    for field in ["limit", "exploration", "seed_artists", "name"] {
+    for field in ["limit", "exploration", "seed_artists", "name", "min_tempo"] {
         assert!(fields.contains(&json!(field)), "{field} is not in {fields:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_of_features_reads_back_as_it_was_asked() {
+    let app = App::new().await;
+    let ada = app.listener("ada").await;
+    let wish = json!({"target_energy": 0.9, "min_tempo": 90, "max_tempo": 130.5, "order": "shuffle"});
+    let (id, _) = ask(&app, &ada, wish).await;
+    app.settle().await;
+    let call = app.call("GET /v1/playlists/{id}").with("id", id).by(&ada.token);
+    let body = call.send().await.expect(200).json();
+    let request = &body["request"];
+    assert_eq!(
+        (
+            &request["target_energy"],
+            &request["min_tempo"],
+            &request["max_tempo"],
+            &request["order"]
+        ),
+        (&json!(0.9), &json!(90.0), &json!(130.5), &json!("shuffle"))
+    );
+    assert!(request.get("others").is_none() && request.get("targets").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_that_is_not_known_or_no_number_is_named() {
+    let app = App::new().await;
+    let ada = app.listener("ada").await;
+    let wish = json!({"energy": 1, "target_energy": "hunter2", "targets": {"energy": 1}});
+    let call = app.call("POST /v1/playlists").by(&ada.token).json(wish);
+    let reply = call.send().await.problem(400, "invalid-body");
+    assert_eq!(
+        reply.json()["errors"],
+        json!([
+            {"field": "energy", "detail": "is not known here"},
+            {"field": "target_energy", "detail": "expected a number"},
+            {"field": "targets", "detail": "is not known here"},
+        ])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,7 +80,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         r#"{"track":"t1","duration_played_ms":1}"#,
         r#"{"limit":1}"#,
         r#"{"limit":-1}"#,
-        r#"{"targets":{"energy":1e999}}"#,
+        r#"{"target_energy":1e999}"#,
         "[[[[[[",
         "null",
         "{}",

@@ -50,8 +50,9 @@ pub enum Order {
     /// The best first.
     #[default]
     Score,
-    /// Drawn by the seed.
-    Shuffled,
+    /// Drawn by the seed. The first records say `shuffled`.
+    #[serde(alias = "shuffled")]
+    Shuffle,
     /// Neighbours fit: tempo, key, energy, and artists apart.
     Smooth,
 }
