@@ -1,5 +1,7 @@
 //! The stores of a process, opened: log, keys, views, model registry.
 
+use std::path::Path;
+
 use anyhow::Context;
 use eventing::{EventLog, Keys, LogConfig, MasterKey};
 use projectors::{Catalogues, DomainExecutor, ViewStore};
@@ -24,6 +26,7 @@ impl Stack {
         let data = &settings.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+        refuse_lost_keys(data)?;
         let keys = Keys::open(data, master_key(settings)?).await?;
         let log = EventLog::open(LogConfig::new(data)).await?;
         let views = ViewStore::open(data.join("views"))?;
@@ -46,6 +49,17 @@ impl Stack {
     }
 }
 
+/// Keys are made before the log is, so a log without keys has lost them. Going on with new ones would take everybody in
+/// it for forgotten.
+fn refuse_lost_keys(data: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        Keys::is_in(data) || !EventLog::is_in(data),
+        "{} holds a log without its subject keys: put its keys.db back beside it; nothing was changed",
+        data.display()
+    );
+    Ok(())
+}
+
 fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
     let key = match (&settings.master_key, &settings.master_key_file) {
         (Some(_), Some(_)) => {
@@ -56,4 +70,30 @@ fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
         (None, None) => MasterKey::load_or_create(&settings.data)?,
     };
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eventing::testing::TempDir;
+
+    #[tokio::test]
+    async fn a_log_whose_keys_are_lost_is_refused_and_left_alone() {
+        let dir = TempDir::new();
+        refuse_lost_keys(dir.path()).expect("an empty folder is a first start");
+        let master = MasterKey::load_or_create(dir.path()).expect("a master key");
+        drop(Keys::open(dir.path(), master).await.expect("the keys open"));
+        refuse_lost_keys(dir.path()).expect("a start that was cut short goes on");
+        drop(
+            EventLog::open(LogConfig::new(dir.path()))
+                .await
+                .expect("the log opens"),
+        );
+        refuse_lost_keys(dir.path()).expect("both are there");
+        std::fs::remove_file(dir.path().join("keys.db")).expect("the keys are lost");
+        let refusal = refuse_lost_keys(dir.path())
+            .expect_err("it is refused")
+            .to_string();
+        assert!(refusal.contains("keys.db"), "{refusal}");
+    }
 }

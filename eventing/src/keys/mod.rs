@@ -16,7 +16,7 @@ mod master;
 mod sealing;
 mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -97,6 +97,12 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
+    /// Whether there is a `keys.db` in the folder `dir`.
+    #[must_use]
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(store::FILE).exists()
+    }
+
     /// Opens `keys.db` in the folder `dir`, and makes it (mode 0600) with a new pepper if there is none.
     ///
     /// # Errors

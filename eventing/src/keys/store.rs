@@ -15,7 +15,7 @@ use crate::ids::SubjectId;
 use crate::log::{Shape, open_shaped, prepare};
 use crate::record::now_micros;
 
-const FILE: &str = "keys.db";
+pub(super) const FILE: &str = "keys.db";
 /// Marks a file as one of subject keys (`PRAGMA application_id`): "SegK".
 const APPLICATION: i64 = 0x5365_674B;
 /// The shape of the tables (`PRAGMA user_version`).

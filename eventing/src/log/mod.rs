@@ -10,7 +10,7 @@ mod error;
 mod filter;
 mod sqlite;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -72,6 +72,12 @@ enum Backend {
 }
 
 impl EventLog {
+    /// Whether there is a `log.db` in the folder `dir`.
+    #[must_use]
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(sqlite::FILE).exists()
+    }
+
     /// Opens the log in `config.dir`, and makes it if there is none.
     ///
     /// # Errors

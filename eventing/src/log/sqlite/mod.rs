@@ -29,7 +29,7 @@ use readers::Readers;
 use writer::{Job, WaitingAppend};
 
 /// The name of the log's file.
-const FILE: &str = "log.db";
+pub(super) const FILE: &str = "log.db";
 
 /// The log in one SQLite file.
 #[derive(Debug)]
