@@ -199,10 +199,10 @@ fn reasons(item: &Value) -> String {
 }
 
 async fn history(stack: &Stack, api: &Api) -> anyhow::Result<usize> {
-    let auditor = api.join(AUDITOR).await?;
-    let account = api.get("/v1/me", &auditor).await?;
-    let account = text(&account, "id").parse().context("the account's id")?;
+    let account = api.register(AUDITOR).await?;
+    // Before the session begins: a session is let through with at least the role that the account had then.
     crate::tools::accounts::grant(stack, account, domain::Role::Auditor).await?;
+    let auditor = api.sign_in(AUDITOR).await?;
     let page = api.get("/v1/events?limit=1000", &auditor).await?;
     let events = items(&page)?;
     for event in events {
@@ -258,21 +258,28 @@ impl Api {
 
     /// Registers and signs in; the session's token.
     async fn join(&self, username: &str) -> anyhow::Result<String> {
-        let who = json!({"username": username, "password": PASSWORD});
-        let answer = self
-            .send(Method::POST, "/v1/accounts", None, Some(who.clone()))
-            .await?;
-        remark(&format!(
-            "  registered {username} -> position {}",
-            header(&answer, "segue-position")
-        ));
-        let answer = self.send(Method::POST, "/v1/sessions", None, Some(who)).await?;
-        remark(&format!(
-            "  signed in  {username} -> position {}",
-            header(&answer, "segue-position")
-        ));
+        self.register(username).await?;
+        self.sign_in(username).await
+    }
+
+    async fn register(&self, username: &str) -> anyhow::Result<domain::AccountId> {
+        let answer = self.identify("/v1/accounts", "registered", username).await?;
+        let account: Value = answer.json().await?;
+        text(&account, "id").parse().context("the account's id")
+    }
+
+    async fn sign_in(&self, username: &str) -> anyhow::Result<String> {
+        let answer = self.identify("/v1/sessions", "signed in ", username).await?;
         let session: Value = answer.json().await?;
         Ok(text(&session, "token"))
+    }
+
+    async fn identify(&self, path: &str, what: &str, username: &str) -> anyhow::Result<Response> {
+        let who = json!({"username": username, "password": PASSWORD});
+        let answer = self.send(Method::POST, path, None, Some(who)).await?;
+        let position = header(&answer, "segue-position");
+        remark(&format!("  {what} {username} -> position {position}"));
+        Ok(answer)
     }
 
     async fn get(&self, path: &str, token: &str) -> anyhow::Result<Value> {
