@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "command-api",
         ],
     ),
+    ("servers", &[]),
     (
         "bench",
         &[

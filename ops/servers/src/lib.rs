@@ -1,0 +1,15 @@
+//! Private servers, started from Debian's packages: PostgreSQL, RabbitMQ, Redis, a Firestore emulator.
+//!
+//! Each runs on 127.0.0.1, on a free port, in a folder of its own, and is gone with its value. None of the machine's own
+//! servers is ever touched. A server that is not installed is an error that names the package, never a skipped test.
+//!
+//! Every server can be killed, paused, resumed, stopped and started again on the same port and folder.
+
+pub mod error;
+pub mod folder;
+pub mod ports;
+pub mod process;
+
+pub use error::ServerError;
+pub use folder::Folder;
+pub use process::Process;
