@@ -1,9 +1,10 @@
 //! The command line: every setting is a flag and an environment variable.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::settings::{Serving, Settings};
 
 /// Personal playlists from an event log that can prove them.
 ///
@@ -17,94 +18,6 @@ pub(crate) struct Cli {
     pub(crate) serving: Serving,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-}
-
-/// Settings that every command shares.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Settings {
-    /// Folder of the log, keys, views and models.
-    #[arg(
-        long,
-        env = "SEGUE_DATA",
-        default_value = "./segue-data",
-        value_name = "DIR",
-        global = true
-    )]
-    pub(crate) data: PathBuf,
-    /// Master key, 64 hexadecimal digits; wraps every listener's key. Made in the data folder when absent.
-    #[arg(
-        long,
-        env = "SEGUE_MASTER_KEY",
-        hide_env_values = true,
-        value_name = "HEX",
-        global = true
-    )]
-    pub(crate) master_key: Option<String>,
-    /// File that holds the master key.
-    #[arg(long, env = "SEGUE_MASTER_KEY_FILE", value_name = "FILE", global = true)]
-    pub(crate) master_key_file: Option<PathBuf>,
-    /// How tools print.
-    #[arg(long, value_enum, default_value_t, global = true)]
-    pub(crate) format: Format,
-    /// How log lines look.
-    #[arg(long, env = "SEGUE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
-    pub(crate) log_format: LogFormat,
-}
-
-/// Settings of a serving process; tools ignore them.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Serving {
-    /// Address and port of the HTTP interface; port 0 takes a free one.
-    #[arg(
-        long,
-        env = "SEGUE_LISTEN",
-        default_value = "127.0.0.1:5000",
-        value_name = "ADDR",
-        global = true
-    )]
-    pub(crate) listen: SocketAddr,
-    /// `off` disables the throttling of sign-ins and registrations. For load tests only.
-    #[arg(long, env = "SEGUE_THROTTLE", value_enum, default_value_t, global = true)]
-    pub(crate) throttle: Switch,
-    /// How long running requests may take to finish at shutdown.
-    #[arg(
-        long,
-        env = "SEGUE_DRAIN_TIMEOUT_S",
-        default_value_t = 10,
-        value_name = "SECONDS",
-        global = true
-    )]
-    pub(crate) drain_timeout_s: u64,
-}
-
-/// How a tool prints its result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Lines for a person.
-    #[default]
-    Text,
-    /// One JSON document.
-    Json,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// A sentence and its fields.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// A setting that is on unless it is turned off.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Switch {
-    /// The default.
-    #[default]
-    On,
-    /// Explicitly disabled.
-    Off,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::LogFormat;
+use crate::settings::LogFormat;
 
 /// Begins to write log lines; those of `level` and above when `RUST_LOG` says nothing.
 pub(crate) fn start(format: LogFormat, level: &str) {

@@ -5,7 +5,10 @@
 mod cli;
 mod logging;
 mod output;
+mod probes;
+mod roles;
 mod serve;
+mod settings;
 mod stack;
 mod tools;
 
@@ -13,8 +16,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Serving, Settings};
+use crate::cli::{Cli, Command};
 use crate::output::Output;
+use crate::settings::{Serving, Settings};
 
 /// What a command came to, when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

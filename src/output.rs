@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cli::Format;
+use crate::settings::Format;
 
 /// Where a tool's result goes, and in which form.
 #[derive(Debug, Clone, Copy)]

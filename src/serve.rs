@@ -4,31 +4,26 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, ThrottleConfig};
+use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, Probe, ThrottleConfig};
 use eventing::bus::Bus;
-use eventing::relay::{Relay, RelayStart};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use workers::{ClassifierSettings, ClassifierWorker, Library, Parts, UsermanagementWorker};
 
 use crate::Outcome;
-use crate::cli::{Serving, Settings, Switch};
+use crate::roles::{self, Started, Task};
+use crate::settings::{Serving, Settings, Switch};
 use crate::stack::Stack;
 
-/// What a role's task hands back.
-type Role = JoinHandle<anyhow::Result<()>>;
-
-/// Everything in one process, running.
+/// The roles of one process, running.
 pub(crate) struct Running {
     address: SocketAddr,
     /// Ends the HTTP interface.
     closing: CancellationToken,
     /// Ends the roles behind it, which must outlive the last request.
     stopping: CancellationToken,
-    api: Role,
-    roles: Vec<Role>,
+    http: Task,
+    tasks: Vec<Task>,
 }
 
 /// Serves until SIGTERM or SIGINT, or until a part fails.
@@ -65,34 +60,27 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> 
 }
 
 impl Running {
-    /// Starts the bus, the relay, both worker roles and the HTTP interface.
+    /// Starts the bus, the roles behind it, and the HTTP interface.
     pub(crate) async fn start(stack: &Stack, serving: &Serving) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(serving.listen);
         let listener = listener
             .await
             .with_context(|| format!("cannot listen on {}", serving.listen))?;
+        let address = listener.local_addr()?;
         let bus = Bus::in_process();
         bus.declare(&workers::topology()).await?;
-        let parts = Parts {
-            log: stack.log.clone(),
-            keys: stack.keys.clone(),
-            executor: stack.executor.clone(),
-            views: stack.views.clone(),
-            bus: bus.clone(),
-        };
         let stopping = CancellationToken::new();
-        let roles = start_roles(&parts, stack, bus, &stopping)?;
+        let Started { tasks, probes } = roles::start(stack, &bus, &stopping)?;
         let closing = CancellationToken::new();
-        let api = api_state(stack, serving).await?;
-        let address = listener.local_addr()?;
         let closed = closing.clone().cancelled_owned();
-        let api = tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) });
+        let api = api_state(stack, serving, probes).await?;
+        let http = tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) });
         Ok(Self {
             address,
             closing,
             stopping,
-            api,
-            roles,
+            http,
+            tasks,
         })
     }
 
@@ -105,8 +93,8 @@ impl Running {
     async fn until(mut self, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
         let failed = tokio::select! {
             () = asked => None,
-            failed = first_to_end(&mut self.roles) => Some(failed),
-            ended = &mut self.api => return ended?.context("the HTTP interface ended"),
+            failed = first_to_end(&mut self.tasks) => Some(failed),
+            ended = &mut self.http => return ended?.context("the HTTP interface ended"),
         };
         let stopped = self.stop().await;
         failed.map_or(stopped, Err)
@@ -116,21 +104,21 @@ impl Running {
     /// batch in hand and leave.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.closing.cancel();
-        self.api.await??;
+        self.http.await??;
         self.stopping.cancel();
-        for role in self.roles {
-            if !role.is_finished() {
-                role.await??;
+        for task in self.tasks {
+            if !task.is_finished() {
+                task.await??;
             }
         }
         Ok(())
     }
 }
 
-async fn first_to_end(roles: &mut [Role]) -> anyhow::Error {
+async fn first_to_end(tasks: &mut [Task]) -> anyhow::Error {
     let ended = std::future::poll_fn(|context| {
-        for role in roles.iter_mut() {
-            if let std::task::Poll::Ready(ended) = std::pin::Pin::new(role).poll(context) {
+        for task in tasks.iter_mut() {
+            if let std::task::Poll::Ready(ended) = std::pin::Pin::new(task).poll(context) {
                 return std::task::Poll::Ready(ended);
             }
         }
@@ -143,39 +131,7 @@ async fn first_to_end(roles: &mut [Role]) -> anyhow::Error {
     }
 }
 
-fn start_roles(
-    parts: &Parts,
-    stack: &Stack,
-    bus: Bus,
-    stopping: &CancellationToken,
-) -> anyhow::Result<Vec<Role>> {
-    let relay = Relay::new(stack.log.clone(), bus, RelayStart::Head);
-    let accounts = UsermanagementWorker::new(parts)?;
-    let library = Library::new(
-        stack.log.clone(),
-        stack.registry.clone(),
-        stack.catalogues.clone(),
-    );
-    let classifier = ClassifierWorker::new(parts, library, ClassifierSettings::default())?;
-    let [for_relay, for_accounts, for_classifier] = [(); 3].map(|()| stopping.clone());
-    Ok(vec![
-        tokio::spawn(async move { relay.run(for_relay).await.context("the relay failed") }),
-        tokio::spawn(async move {
-            accounts
-                .run(for_accounts)
-                .await
-                .context("the role usermanagement failed")
-        }),
-        tokio::spawn(async move {
-            classifier
-                .run(for_classifier)
-                .await
-                .context("the role classifier failed")
-        }),
-    ])
-}
-
-async fn api_state(stack: &Stack, serving: &Serving) -> anyhow::Result<ApiState> {
+async fn api_state(stack: &Stack, serving: &Serving, probes: Vec<Probe>) -> anyhow::Result<ApiState> {
     let views = stack.views.reader();
     let parts = ApiParts {
         log: stack.log.clone(),
@@ -183,9 +139,11 @@ async fn api_state(stack: &Stack, serving: &Serving) -> anyhow::Result<ApiState>
         executor: stack.executor.clone(),
         catalogue: CatalogueHandle::new(stack.log.clone(), views.clone(), stack.catalogues.clone()),
         views,
+        probes,
     };
     let config = ApiConfig {
         throttle: (serving.throttle == Switch::On).then(ThrottleConfig::default),
+        drain_delay: Duration::from_secs(serving.drain_delay_s),
         drain_timeout: Duration::from_secs(serving.drain_timeout_s),
         ..ApiConfig::default()
     };

@@ -7,7 +7,7 @@ use eventing::{EventLog, Keys, LogConfig, MasterKey};
 use projectors::{Catalogues, DomainExecutor, ViewStore};
 use workers::Registry;
 
-use crate::cli::Settings;
+use crate::settings::Settings;
 
 /// Everything that a role or a tool works on.
 #[derive(Clone)]

@@ -145,10 +145,10 @@ async fn client_address(parts: &mut Parts, api: &ApiState) -> ClientAddress {
 /// The query string; unknown fields are refused by the type itself.
 pub struct QueryOf<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for QueryOf<T> {
+impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for QueryOf<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = Query::try_from_uri(&parts.uri).map_err(|error| {
             let text = error.to_string();
             let detail = text.rsplit(": ").next().unwrap_or_default();

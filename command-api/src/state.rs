@@ -16,6 +16,7 @@ use crate::{
     catalogue::CatalogueHandle,
     config::ApiConfig,
     erasure,
+    health::Probe,
     idempotency::Running,
     passwords::{PasswordError, Passwords},
     sessions::SessionGate,
@@ -35,6 +36,8 @@ pub struct ApiParts {
     pub views: ViewReader,
     /// The current catalogue.
     pub catalogue: CatalogueHandle,
+    /// What readiness looks at besides the API's own parts.
+    pub probes: Vec<Probe>,
 }
 
 /// Everything a handler needs. Cheap to clone; its background tasks end with the last clone.
@@ -69,7 +72,8 @@ pub enum StartError {
 }
 
 impl ApiState {
-    /// Puts the API together, finishes erasures that a crash cut short, and begins to follow the log.
+    /// Puts the API together, finishes erasures that a crash cut short, loads the catalogue that the view names, and begins
+    /// to follow the log.
     ///
     /// Must be called within a tokio runtime.
     ///
@@ -82,6 +86,9 @@ impl ApiState {
             .await
             .map_err(StartError::Erasure)?;
         let head = parts.log.head().await?;
+        if let Err(error) = parts.catalogue.refresh().await {
+            tracing::error!(error = %error, "the catalogue could not be loaded; it is tried again");
+        }
         let gate = SessionGate::new(parts.log.clone(), parts.views.clone(), head, config.session_wait);
         let stop = CancellationToken::new();
         follow(&stop, gate.clone().follow());
@@ -137,6 +144,10 @@ impl Inner {
     #[must_use]
     pub fn catalogue(&self) -> &CatalogueHandle {
         &self.parts.catalogue
+    }
+
+    pub(crate) fn probes(&self) -> &[Probe] {
+        &self.parts.probes
     }
 
     /// The settings.

@@ -12,8 +12,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Outcome;
-use crate::cli::{AccountsCommand, RoleArgument, Settings};
+use crate::cli::{AccountsCommand, RoleArgument};
 use crate::output::Output;
+use crate::settings::Settings;
 use crate::stack::Stack;
 
 /// An account and what it may do now.

@@ -7,8 +7,9 @@ use serde::Serialize;
 use workers::{Recomputed, Recomputer};
 
 use crate::Outcome;
-use crate::cli::{AuditCommand, Settings};
+use crate::cli::AuditCommand;
 use crate::output::{Output, Progress, table};
+use crate::settings::Settings;
 use crate::stack::Stack;
 
 const GENERATED: &str = "playlist.generated";

@@ -12,8 +12,9 @@ use eventing::{Metadata, Order, Payload, Position, StreamId, Version, failpoint}
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::cli::{CatalogueCommand as Tool, Settings};
+use crate::cli::CatalogueCommand as Tool;
 use crate::output::{Output, Progress, remark, table};
+use crate::settings::Settings;
 use crate::stack::Stack;
 
 /// What a newcomer gets: enough to find something in, quick to make.

@@ -6,8 +6,9 @@ use eventing::{DeadLetterKey, DeadLetterRow, StreamId, Version};
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::cli::{DeadLetterName, DeadLettersCommand, Settings};
+use crate::cli::{DeadLetterName, DeadLettersCommand};
 use crate::output::{Output, table};
+use crate::settings::Settings;
 use crate::stack::Stack;
 
 /// More than anybody reads; a log with more has one cause for all of them.

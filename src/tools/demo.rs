@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::cli::{Format, LogFormat, Serving, Settings, Switch};
 use crate::output::{Output, remark};
 use crate::serve::Running;
+use crate::settings::{Format, LogFormat, Serving, Settings, Switch};
 use crate::stack::Stack;
 use crate::tools::{audit, catalogue};
 
@@ -71,6 +71,7 @@ fn serving() -> Serving {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         throttle: Switch::On,
         drain_timeout_s: 5,
+        drain_delay_s: 0,
     }
 }
 

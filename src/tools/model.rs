@@ -14,8 +14,9 @@ use eventing::{Metadata, Order, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
-use crate::cli::{ModelCommand, Settings};
+use crate::cli::ModelCommand;
 use crate::output::{Output, Progress, table};
+use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::tools::catalogue::frozen_schema;
 

@@ -6,8 +6,9 @@ use projectors::{ProjectionKind, ProjectionStatus, Rebuilt};
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::cli::{ProjectionsCommand, Settings};
+use crate::cli::ProjectionsCommand;
 use crate::output::{Output, remark, table};
+use crate::settings::Settings;
 use crate::stack::Stack;
 
 #[derive(Serialize)]

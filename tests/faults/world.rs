@@ -78,20 +78,6 @@ impl World {
     /// Lets every writer work on `server`, until the connections break.
     pub(crate) async fn start_writers(&mut self, server: &Server) -> Result<JoinSet<Result<Writer>>> {
         let client = Client::new(server.address())?;
-        // TEMPORARY: readyz says yes before the catalogue is loaded
-        while let Ok(answer) = self.listeners[0]
-            .moved_to(&client)
-            .send(&Request::get("/v1/tracks?limit=1"))
-            .await
-        {
-            if answer.json()?["items"]
-                .as_array()
-                .is_some_and(|items| !items.is_empty())
-            {
-                break;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
         let mut tasks = JoinSet::new();
         for writer in self.writers.drain(..) {
             let session = self.listeners[writer.listener].moved_to(&client);

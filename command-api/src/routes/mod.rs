@@ -105,7 +105,7 @@ struct Items<T> {
 }
 
 /// 200 with a JSON body that belongs to its caller alone.
-fn json_answer(body: &impl Serialize) -> Response {
+pub(crate) fn json_answer(body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(body) => {
             let mut response = Response::new(body.into());

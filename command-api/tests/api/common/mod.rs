@@ -73,6 +73,7 @@ impl App {
             executor: executor.clone(),
             views: views.clone(),
             catalogue,
+            probes: Vec::new(),
         };
         let api = ApiState::start(parts, config).await.unwrap();
         let router = router(api.clone());

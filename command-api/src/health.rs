@@ -1,0 +1,129 @@
+//! Liveness and readiness of a process, for whoever runs it: `/livez` and `/readyz`.
+//!
+//! Each part of a process brings a [`Probe`]; readiness is all of them together.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{FieldError, Problem, ProblemType};
+
+/// One thing that readiness looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at, as in `log` or `bus`.
+    pub name: &'static str,
+    /// Whether the process can do its work as far as this goes.
+    pub ok: bool,
+    /// Where it stands, or what is missing. Without personal data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Check {
+    /// It is as it should be.
+    #[must_use]
+    pub fn passed(name: &'static str, detail: impl Into<Option<String>>) -> Self {
+        Self {
+            name,
+            ok: true,
+            detail: detail.into(),
+        }
+    }
+
+    /// The process cannot do its work as long as it is so.
+    #[must_use]
+    pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            ok: false,
+            detail: Some(detail.into()),
+        }
+    }
+}
+
+type Looking = Pin<Box<dyn Future<Output = Check> + Send>>;
+
+/// Looks at one thing whenever readiness is asked for. Cheap to clone.
+#[derive(Clone)]
+pub struct Probe(Arc<dyn Fn() -> Looking + Send + Sync>);
+
+impl Probe {
+    /// A probe that calls `look`, which must answer within a second or so.
+    pub fn new<F>(look: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Check> + Send + 'static,
+    {
+        Self(Arc::new(move || Box::pin(look())))
+    }
+
+    /// Looks now.
+    pub async fn look(&self) -> Check {
+        (self.0)().await
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe").finish_non_exhaustive()
+    }
+}
+
+/// What readiness is asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadyQuery {
+    verbose: Option<String>,
+}
+
+impl ReadyQuery {
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose.is_some()
+    }
+}
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
+}
+
+/// 200 as long as the process answers at all; looks at nothing else.
+pub(crate) async fn live() -> Response {
+    uncached("alive\n".into_response())
+}
+
+/// 200 when every check passed, else 503 with those that did not.
+pub(crate) fn readiness(checks: Vec<Check>, verbose: bool) -> Result<Response, Problem> {
+    if checks.iter().any(|check| !check.ok) {
+        let missing = checks.into_iter().filter(|check| !check.ok);
+        let missing = missing.map(|check| FieldError::new(check.name, check.detail.unwrap_or_default()));
+        return Err(Problem::new(ProblemType::NotReady)
+            .errors(missing)
+            .retry_after(Duration::from_secs(1)));
+    }
+    let checks = if verbose { checks } else { Vec::new() };
+    Ok(uncached(crate::routes::json_answer(&Ready {
+        status: "ready",
+        checks,
+    })))
+}
+
+/// Looks at everything, one after the other.
+pub(crate) async fn look_at(probes: &[Probe]) -> Vec<Check> {
+    let mut checks = Vec::with_capacity(probes.len());
+    for probe in probes {
+        checks.push(probe.look().await);
+    }
+    checks
+}
+
+fn uncached(mut answer: Response) -> Response {
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,81 @@
+//! The roles behind the HTTP interface, and how each is started.
+
+use anyhow::Context;
+use command_api::Probe;
+use eventing::bus::Bus;
+use eventing::relay::{Relay, RelayStart};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use workers::{ClassifierSettings, ClassifierWorker, Library, Parts, UsermanagementWorker};
+
+use crate::probes;
+use crate::stack::Stack;
+
+/// What a part's task hands back.
+pub(crate) type Task = JoinHandle<anyhow::Result<()>>;
+
+/// The parts behind the HTTP interface, running.
+pub(crate) struct Started {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) probes: Vec<Probe>,
+}
+
+/// Starts what runs behind the HTTP interface. Each ends when `stopping` is cancelled.
+pub(crate) fn start(stack: &Stack, bus: &Bus, stopping: &CancellationToken) -> anyhow::Result<Started> {
+    let mut started = Started {
+        tasks: Vec::new(),
+        probes: Vec::new(),
+    };
+    let parts = Parts {
+        log: stack.log.clone(),
+        keys: stack.keys.clone(),
+        executor: stack.executor.clone(),
+        views: stack.views.clone(),
+        bus: bus.clone(),
+    };
+    started.relay(stack, bus, stopping.clone());
+    started.usermanagement(&parts, stopping.clone())?;
+    started.classifier(&parts, stack, stopping.clone())?;
+    Ok(started)
+}
+
+impl Started {
+    fn relay(&mut self, stack: &Stack, bus: &Bus, stopping: CancellationToken) {
+        let relay = Relay::new(stack.log.clone(), bus.clone(), RelayStart::Head);
+        self.probes.push(probes::relay(relay.status()));
+        self.spawn("the relay failed", relay.run(stopping));
+    }
+
+    fn usermanagement(&mut self, parts: &Parts, stopping: CancellationToken) -> anyhow::Result<()> {
+        let worker = UsermanagementWorker::new(parts)?;
+        self.probes
+            .push(probes::consumer("usermanagement", worker.status()));
+        self.spawn("the role usermanagement failed", worker.run(stopping));
+        Ok(())
+    }
+
+    fn classifier(
+        &mut self,
+        parts: &Parts,
+        stack: &Stack,
+        stopping: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let library = Library::new(
+            stack.log.clone(),
+            stack.registry.clone(),
+            stack.catalogues.clone(),
+        );
+        let worker = ClassifierWorker::new(parts, library, ClassifierSettings::default())?;
+        self.probes.push(probes::consumer("classifier", worker.status()));
+        self.spawn("the role classifier failed", worker.run(stopping));
+        Ok(())
+    }
+
+    fn spawn<E>(&mut self, failure: &'static str, work: impl Future<Output = Result<(), E>> + Send + 'static)
+    where
+        Result<(), E>: Context<(), E>,
+    {
+        self.tasks
+            .push(tokio::spawn(async move { work.await.context(failure) }));
+    }
+}
