@@ -107,13 +107,21 @@ impl Program {
     /// # Errors
     /// When the binary cannot be started.
     pub fn start(&self) -> Result<Server> {
+        self.start_role("serve")
+    }
+
+    /// Starts one role, such as `rest`, on a free port and does not wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be started at all.
+    pub fn start_role(&self, role: &'static str) -> Result<Server> {
         let address = free_address()?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log_file())?;
         let child = self
-            .command(&["serve"])
+            .command(&[role])
             .env("SEGUE_LISTEN", address.to_string())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -134,10 +142,7 @@ impl Program {
     pub async fn serve(&self, limit: Duration) -> Result<Server> {
         let mut server = self.start()?;
         match server.ready(limit).await {
-            Readiness::Ready => {
-                sleep(Duration::from_secs(3)).await; // TEMPORARY
-                Ok(server)
-            }
+            Readiness::Ready => Ok(server),
             Readiness::Died(status) => bail!("segue serve ended with {status}:\n{}", server.output()),
             Readiness::TimedOut => bail!("segue serve was not ready within {limit:?}:\n{}", server.output()),
         }

@@ -37,6 +37,7 @@ pub mod routing;
 mod serve;
 pub mod sessions;
 pub mod state;
+pub mod testing;
 pub mod throttle;
 pub mod tokens;
 

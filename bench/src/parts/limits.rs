@@ -10,10 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::service::service_fn;
-use hyper::{Request, Response, body::Incoming};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -105,8 +101,7 @@ fn hashes_until(deadline: Instant) -> Result<u64> {
     Ok(count)
 }
 
-/// A process that answers every request with the same bytes: what HTTP alone costs. It is hyper, which axum stands on,
-/// without axum's routing, so it is a little faster than an axum echo.
+/// A process that answers `GET /echo` with the same bytes each time: what HTTP costs in the framework that Segue uses.
 #[derive(Debug)]
 pub struct Echo {
     /// Killed when dropped.
@@ -153,22 +148,8 @@ impl Echo {
 pub async fn serve_echo(bytes: usize) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
-    let body = Bytes::from(vec![b'0'; bytes]);
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let body = body.clone();
-        tokio::spawn(async move {
-            let answer = service_fn(move |_: Request<Incoming>| {
-                let body = body.clone();
-                async move { Ok::<_, std::convert::Infallible>(Response::new(Full::new(body))) }
-            });
-            // The client went away: nobody is left to tell.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), answer)
-                .await;
-        });
-    }
+    command_api::testing::serve_echo(listener, Bytes::from(vec![b'0'; bytes])).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -76,7 +76,10 @@ async fn compare(
     for _ in 0..ROUNDS {
         let same = shot.clone();
         read.extend(load::run(server.address(), bounds, move |_, _| same.clone()).await?);
-        let same = shot.clone();
+        let same = Shot {
+            path: "/echo".to_owned(),
+            ..shot.clone()
+        };
         echoed.extend(load::run(echo.address, bounds, move |_, _| same.clone()).await?);
     }
     let (rate, peer) = (read.per_second(), echoed.per_second());
@@ -87,6 +90,6 @@ async fn compare(
         watch.others(),
     );
     Ok(row
-        .beside(format!("hyper echo: {}/s", thousands(peer)), rate / peer)
+        .beside(format!("axum echo: {}/s", thousands(peer)), rate / peer)
         .reach("ratio >= 0.6"))
 }
