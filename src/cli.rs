@@ -24,6 +24,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serves everything in this process.
     Serve,
+    /// Serves the REST interface and relays the log to RabbitMQ.
+    Rest,
+    /// Keeps the views of accounts and sessions.
+    Usermanagement,
+    /// Keeps taste models and makes playlists.
+    Classifier,
     /// Creates accounts and grants roles.
     #[command(subcommand)]
     Accounts(AccountsCommand),
