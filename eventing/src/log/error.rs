@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::append::StorageFault;
+use crate::append::{AppendError, StorageFault};
 
 /// Why the log could not be read, or a write beside the records failed.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The database of `DATABASE_URL` cannot be used. Nothing is changed.
+    #[error("DATABASE_URL {problem}")]
+    Database {
+        /// What is wrong, and what helps. Without a password.
+        problem: String,
+        /// What the database said.
+        #[source]
+        cause: Option<StorageFault>,
+    },
     /// The file cannot be opened.
     #[error("cannot open {path}")]
     Unavailable {
@@ -51,4 +60,14 @@ pub enum OpenError {
         #[source]
         cause: StorageFault,
     },
+}
+
+/// What an error means that left nothing written.
+pub(super) fn not_written(error: &LogError) -> AppendError {
+    match error {
+        LogError::StorageFull => AppendError::StorageFull,
+        LogError::Corrupt(what) => AppendError::Corrupt(what.clone()),
+        LogError::Stopped => AppendError::Stopped,
+        LogError::Unavailable(cause) => AppendError::Unavailable(StorageFault::new(cause)),
+    }
 }

@@ -1,13 +1,17 @@
 //! The event log: every record in one order.
 //!
-//! [`EventLog`] is the one handle, cheap to clone. Behind it stands a backend; today that is SQLite
-//! (the private module `sqlite`), in one file that several processes may open at the same time.
-//! Every backend keeps the contract in [`testing`](crate::testing).
+//! [`EventLog`] is the one handle, cheap to clone. Behind it stands SQLite, in one file that several processes of a machine
+//! may open at the same time, or PostgreSQL, for processes on several machines.
+//! Both keep the contract in [`testing`](crate::testing).
 //!
 //! Not here: what an event means, and who is told of it.
 
+mod chunks;
+mod dead_letters;
 mod error;
 mod filter;
+mod head;
+mod postgres;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -20,9 +24,10 @@ use crate::append::{Append, AppendError, Appended, Claim, Receipt, ReceiptKey};
 use crate::ids::{Position, StreamId, Version};
 use crate::record::{Body, RecordedEvent, line};
 
+pub use dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
 pub use error::{LogError, OpenError};
 pub use filter::EventFilter;
-pub use sqlite::dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
+pub use postgres::{Migrated, PostgresConfig, migrate};
 pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
 
 /// Where the log is and how it is opened.
@@ -69,6 +74,7 @@ pub struct EventLog {
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(Arc<sqlite::SqliteLog>),
+    Postgres(Arc<postgres::PostgresLog>),
 }
 
 impl EventLog {
@@ -89,9 +95,15 @@ impl EventLog {
         })
     }
 
-    fn sqlite(&self) -> &sqlite::SqliteLog {
-        let Backend::Sqlite(log) = &self.backend;
-        log
+    /// Opens the log in the database at `config`, which [`migrate`] has made ready.
+    ///
+    /// # Errors
+    /// [`OpenError`]: it cannot be reached, or has not the shape that this program knows. Nothing is changed.
+    pub async fn open_postgres(config: PostgresConfig) -> Result<Self, OpenError> {
+        let log = postgres::PostgresLog::open(config).await?;
+        Ok(Self {
+            backend: Backend::Postgres(Arc::new(log)),
+        })
     }
 
     /// Appends all of `append` or nothing, provided the stream stands where it is expected, the claims are
@@ -104,7 +116,10 @@ impl EventLog {
     /// See [`AppendError`]: after every variant but `OutcomeUnknown` nothing is written.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         check(&append)?;
-        self.sqlite().append(append).await
+        match &self.backend {
+            Backend::Sqlite(log) => log.append(append).await,
+            Backend::Postgres(log) => log.append(append).await,
+        }
     }
 
     /// The position of the last record; 0 in an empty log.
@@ -112,14 +127,20 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read.
     pub async fn head(&self) -> Result<Position, LogError> {
-        self.sqlite().read(sqlite::reader::head).await
+        match &self.backend {
+            Backend::Sqlite(log) => log.read(sqlite::reader::head).await,
+            Backend::Postgres(log) => log.head().await,
+        }
     }
 
     /// The position of the last record, as last noticed: at once after a commit of this process, within about
     /// 50 ms after another's. It never goes back.
     #[must_use]
     pub fn subscribe_head(&self) -> watch::Receiver<Position> {
-        self.sqlite().subscribe_head()
+        match &self.backend {
+            Backend::Sqlite(log) => log.subscribe_head(),
+            Backend::Postgres(log) => log.subscribe_head(),
+        }
     }
 
     /// The next records after `after`, in order, at most `limit`.
@@ -127,9 +148,13 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        self.sqlite()
-            .read(move |connection| sqlite::reader::read_after(connection, after, limit))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                log.read(move |connection| sqlite::reader::read_after(connection, after, limit))
+                    .await
+            }
+            Backend::Postgres(log) => log.read_after(after, limit).await,
+        }
     }
 
     /// The next records that `filter` lets through, in order.
@@ -137,9 +162,13 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn read_filtered(&self, filter: EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
-        self.sqlite()
-            .read(move |connection| sqlite::reader::read_filtered(connection, &filter))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                log.read(move |connection| sqlite::reader::read_filtered(connection, &filter))
+                    .await
+            }
+            Backend::Postgres(log) => log.read_filtered(&filter).await,
+        }
     }
 
     /// The next records of one stream after version `after`, in order, at most `limit`.
@@ -152,10 +181,14 @@ impl EventLog {
         after: Version,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
-        let stream = stream.clone();
-        self.sqlite()
-            .read(move |connection| sqlite::reader::read_stream(connection, &stream, after, limit))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let stream = stream.clone();
+                log.read(move |connection| sqlite::reader::read_stream(connection, &stream, after, limit))
+                    .await
+            }
+            Backend::Postgres(log) => log.read_stream(stream, after, limit).await,
+        }
     }
 
     /// Where a stream stands; `None` if it has no records.
@@ -163,10 +196,14 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read.
     pub async fn stream_head(&self, stream: &StreamId) -> Result<Option<StreamHead>, LogError> {
-        let stream = stream.clone();
-        self.sqlite()
-            .read(move |connection| sqlite::reader::stream_head(connection, &stream))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let stream = stream.clone();
+                log.read(move |connection| sqlite::reader::stream_head(connection, &stream))
+                    .await
+            }
+            Backend::Postgres(log) => log.stream_head(stream).await,
+        }
     }
 
     /// The version a stream had just before `position`.
@@ -178,10 +215,16 @@ impl EventLog {
         stream: &StreamId,
         position: Position,
     ) -> Result<Version, LogError> {
-        let stream = stream.clone();
-        self.sqlite()
-            .read(move |connection| sqlite::reader::stream_version_before(connection, &stream, position))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let stream = stream.clone();
+                log.read(move |connection| {
+                    sqlite::reader::stream_version_before(connection, &stream, position)
+                })
+                .await
+            }
+            Backend::Postgres(log) => log.stream_version_before(stream, position).await,
+        }
     }
 
     /// The last record of a type before `position`.
@@ -193,10 +236,16 @@ impl EventLog {
         event_type: &str,
         position: Position,
     ) -> Result<Option<RecordedEvent>, LogError> {
-        let event_type = event_type.to_owned();
-        self.sqlite()
-            .read(move |connection| sqlite::reader::last_of_type_before(connection, &event_type, position))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let event_type = event_type.to_owned();
+                log.read(move |connection| {
+                    sqlite::reader::last_of_type_before(connection, &event_type, position)
+                })
+                .await
+            }
+            Backend::Postgres(log) => log.last_of_type_before(event_type, position).await,
+        }
     }
 
     /// The stream that holds a claim.
@@ -204,10 +253,14 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read.
     pub async fn claim(&self, claim: &Claim) -> Result<Option<StreamId>, LogError> {
-        let claim = claim.clone();
-        self.sqlite()
-            .read(move |connection| sqlite::reader::claim(connection, &claim))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let claim = claim.clone();
+                log.read(move |connection| sqlite::reader::claim(connection, &claim))
+                    .await
+            }
+            Backend::Postgres(log) => log.claim(claim).await,
+        }
     }
 
     /// The first answer to a wish, as it was stored (sealed, if it names a subject).
@@ -215,10 +268,14 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read.
     pub async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
-        let key = *key;
-        self.sqlite()
-            .read(move |connection| sqlite::reader::receipt(connection, &key))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let key = *key;
+                log.read(move |connection| sqlite::reader::receipt(connection, &key))
+                    .await
+            }
+            Backend::Postgres(log) => log.receipt(key).await,
+        }
     }
 
     /// Stores a large immutable thing and names it by its SHA-256. Storing the same again changes nothing.
@@ -227,7 +284,10 @@ impl EventLog {
     /// # Errors
     /// [`LogError`]; then it cannot be read, though parts of it may take up space until it is stored again.
     pub async fn put_blob(&self, bytes: impl Into<Bytes>) -> Result<[u8; 32], LogError> {
-        self.sqlite().put_blob(bytes.into()).await
+        match &self.backend {
+            Backend::Sqlite(log) => log.put_blob(bytes.into()).await,
+            Backend::Postgres(log) => log.put_blob(bytes.into()).await,
+        }
     }
 
     /// Reads a blob, and checks its digest.
@@ -235,10 +295,14 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read or the blob is damaged.
     pub async fn blob(&self, digest: &[u8; 32]) -> Result<Option<Bytes>, LogError> {
-        let digest = *digest;
-        self.sqlite()
-            .read(move |connection| sqlite::blobs::read(connection, &digest))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let digest = *digest;
+                log.read(move |connection| sqlite::blobs::read(connection, &digest))
+                    .await
+            }
+            Backend::Postgres(log) => log.blob(digest).await,
+        }
     }
 
     /// A named reader's stored position; `None` if it never stored one.
@@ -246,10 +310,14 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read.
     pub async fn checkpoint(&self, name: &str) -> Result<Option<Position>, LogError> {
-        let name = name.to_owned();
-        self.sqlite()
-            .read(move |connection| sqlite::checkpoints::get(connection, &name))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let name = name.to_owned();
+                log.read(move |connection| sqlite::checkpoints::get(connection, &name))
+                    .await
+            }
+            Backend::Postgres(log) => log.checkpoint(name).await,
+        }
     }
 
     /// Stores a named reader's position. It is durable when this answers.
@@ -257,10 +325,14 @@ impl EventLog {
     /// # Errors
     /// [`LogError`]; then the old one stands, or it is unknown which one does.
     pub async fn set_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
-        let name = name.to_owned();
-        self.sqlite()
-            .write(move |connection| sqlite::checkpoints::set(connection, &name, position))
-            .await
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let name = name.to_owned();
+                log.write(move |connection| sqlite::checkpoints::set(connection, &name, position))
+                    .await
+            }
+            Backend::Postgres(log) => log.set_checkpoint(name, position).await,
+        }
     }
 }
 

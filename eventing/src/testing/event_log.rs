@@ -13,7 +13,7 @@ use super::TempDir;
 use crate::{
     Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState,
     EventFilter, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, NewReceipt, Position,
-    ReceiptKey, RecordedEvent, SchemaVersion, StreamId, SubjectId, Version,
+    PostgresConfig, ReceiptKey, RecordedEvent, SchemaVersion, StreamId, SubjectId, Version, migrate,
 };
 
 /// Longer than any wait for something that is bound to happen.
@@ -66,24 +66,48 @@ macro_rules! event_log_contract {
 pub struct LogUnderTest {
     /// The log.
     pub log: EventLog,
-    dir: TempDir,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(TempDir),
+    Postgres(Box<PostgresConfig>),
+}
+
+impl Place {
+    async fn open(&self) -> EventLog {
+        let opened = match self {
+            Self::Folder(dir) => EventLog::open(LogConfig::new(dir.path())).await,
+            Self::Postgres(config) => EventLog::open_postgres(*config.clone()).await,
+        };
+        opened.expect("the log opens")
+    }
 }
 
 impl LogUnderTest {
     /// A log in SQLite, in a folder of its own.
     pub async fn sqlite() -> Self {
-        let dir = TempDir::new();
-        let log = EventLog::open(LogConfig::new(dir.path()))
-            .await
-            .expect("a new log opens");
-        Self { log, dir }
+        Self::at(Place::Folder(TempDir::new())).await
+    }
+
+    /// A log in the empty database at `url`.
+    pub async fn postgres(url: &str) -> Self {
+        let config = PostgresConfig::parse(url).expect("a URL");
+        migrate(&config).await.expect("the database is made ready");
+        Self::at(Place::Postgres(Box::new(config))).await
+    }
+
+    async fn at(place: Place) -> Self {
+        Self {
+            log: place.open().await,
+            place,
+        }
     }
 
     /// Opens the same log again, as another process would.
     pub async fn open_again(&self) -> EventLog {
-        EventLog::open(LogConfig::new(self.dir.path()))
-            .await
-            .expect("the log opens again")
+        self.place.open().await
     }
 }
 

@@ -8,8 +8,10 @@
 pub mod error;
 pub mod folder;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 
 pub use error::ServerError;
 pub use folder::Folder;
+pub use postgres::Postgres;
 pub use process::Process;

@@ -1,10 +1,11 @@
-//! A server's process and all that it starts, as one process group.
+//! A server's process and all that it starts, as one process group on a leash: it ends with the program that started it,
+//! however that ends.
 
 use std::{
     fs::File,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,27 +14,33 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::ServerError;
+use crate::{Folder, ServerError};
 
 /// How much of a log is shown when a server does not get ready.
 const TAIL_BYTES: usize = 2_000;
+
+/// Ends the group when its standard input ends, which it does with the program that holds the other end.
+const LEASH: &str = r#"cat >/dev/null; kill -s KILL -- "-$1" 2>/dev/null; [ -z "$2" ] || rm -rf -- "$2""#;
 
 /// A running process group. Dropping it kills the group.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    leash: Child,
+    holding: Option<ChildStdin>,
     server: &'static str,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts `command` in a process group of its own; what it prints is appended to `log`.
+    /// Starts `command` in a process group of its own; what it prints is appended to `server.log` in `folder`.
     ///
     /// # Errors
     /// - `Io`: the log cannot be written, or the program cannot be started.
-    pub fn spawn(server: &'static str, command: &mut Command, log: &Path) -> Result<Self, ServerError> {
+    pub fn spawn(server: &'static str, command: &mut Command, folder: &Folder) -> Result<Self, ServerError> {
+        let log = folder.path().join("server.log");
         let io = |error| ServerError::io(format!("cannot start {server}"), error);
-        let out = File::options().create(true).append(true).open(log).map_err(io)?;
+        let out = File::options().create(true).append(true).open(&log).map_err(io)?;
         let err = out.try_clone().map_err(io)?;
         let child = command
             .stdin(Stdio::null())
@@ -42,10 +49,13 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(io)?;
+        let mut leash = leash(child.id(), folder).spawn().map_err(io)?;
         Ok(Self {
             child,
+            holding: leash.stdin.take(),
+            leash,
             server,
-            log: log.to_owned(),
+            log,
         })
     }
 
@@ -131,5 +141,25 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        drop(self.holding.take());
+        // It has nothing left to do but end.
+        let _ = self.leash.wait();
     }
+}
+
+fn leash(group: u32, folder: &Folder) -> Command {
+    let leftover = match folder {
+        Folder::Temporary(dir) => dir.path(),
+        Folder::Kept(_) => Path::new(""),
+    };
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", LEASH, "leash"])
+        .arg(group.to_string())
+        .arg(leftover)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
+    command
 }

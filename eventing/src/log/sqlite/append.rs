@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use super::heads::{Head, Heads};
-use super::{LogError, fault, reader, to_sql};
+use super::{LogError, reader, to_sql};
 use crate::append::{Append, AppendError, Appended, ClaimChange, NewReceipt};
 use crate::ids::{ExpectedVersion, Position, StreamId, Version};
+use crate::log::error::not_written;
 use crate::record::{RecordedEvent, line};
 
 /// Appends, or says why not. The outer error is the database's, and spoils the transaction.
@@ -227,7 +228,7 @@ fn write_receipt(
 /// tells the truth: either it holds this append or it never will.
 pub(super) fn settle(connection: &Connection, append: &Append) -> Result<Appended, AppendError> {
     let lost = || AppendError::Unavailable(crate::StorageFault::new("the commit failed"));
-    let found = find_earlier(connection, append).map_err(|error| fault::not_written(&error))?;
+    let found = find_earlier(connection, append).map_err(|error| not_written(&error))?;
     if let Some(appended) = found {
         return Ok(appended);
     }
@@ -237,6 +238,6 @@ pub(super) fn settle(connection: &Connection, append: &Append) -> Result<Appende
     match reader::receipt(connection, &receipt.key) {
         Ok(Some(receipt)) => Err(AppendError::ReceiptExists(Box::new(receipt))),
         Ok(None) => Err(lost()),
-        Err(error) => Err(fault::not_written(&error)),
+        Err(error) => Err(not_written(&error)),
     }
 }

@@ -4,18 +4,12 @@
 
 use bytes::{Bytes, BytesMut};
 use rusqlite::{Connection, OptionalExtension};
-use sha2::{Digest, Sha256};
 
 use super::{LogError, SqliteLog, from_sql, to_sql};
-use crate::append::StorageFault;
-
-/// How much of a blob goes into one chunk: a transaction of this size does not hold up appends for long.
-const CHUNK_LEN: usize = 1 << 20;
-/// Fast, and small enough: a catalogue comes to about a third.
-const COMPRESSION_LEVEL: i32 = 3;
+use crate::log::chunks::{self, CHUNK_LEN};
 
 pub(super) async fn put(log: &SqliteLog, bytes: Bytes) -> Result<[u8; 32], LogError> {
-    let (bytes, digest) = off_thread(move || Ok((bytes.clone(), sha256(&bytes)))).await?;
+    let digest = chunks::digest(bytes.clone()).await?;
     if log
         .read(move |connection| length(connection, &digest))
         .await?
@@ -25,7 +19,7 @@ pub(super) async fn put(log: &SqliteLog, bytes: Bytes) -> Result<[u8; 32], LogEr
     }
     for (chunk, start) in (0_i64..).zip((0..bytes.len()).step_by(CHUNK_LEN)) {
         let part = bytes.slice(start..bytes.len().min(start + CHUNK_LEN));
-        let compressed = off_thread(move || zstd::bulk::compress(&part, COMPRESSION_LEVEL)).await?;
+        let compressed = chunks::compress(part).await?;
         log.write(move |connection| put_chunk(connection, &digest, chunk, &compressed))
             .await?;
     }
@@ -33,20 +27,6 @@ pub(super) async fn put(log: &SqliteLog, bytes: Bytes) -> Result<[u8; 32], LogEr
     log.write(move |connection| finish(connection, &digest, len))
         .await?;
     Ok(digest)
-}
-
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, LogError> {
-    let unavailable = |cause: String| LogError::Unavailable(StorageFault::new(cause));
-    let done = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|died| unavailable(died.to_string()))?;
-    done.map_err(|error| unavailable(error.to_string()))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
 
 fn put_chunk(connection: &Connection, digest: &[u8; 32], chunk: i64, data: &[u8]) -> Result<(), LogError> {
@@ -77,13 +57,7 @@ pub(in crate::log) fn read(connection: &Connection, digest: &[u8; 32]) -> Result
         return Ok(None);
     };
     let bytes = read_chunks(connection, digest, len)?;
-    if sha256(&bytes) != *digest {
-        return Err(LogError::Corrupt(format!(
-            "blob {} does not match its digest",
-            hex::encode(digest)
-        )));
-    }
-    Ok(Some(bytes))
+    chunks::verified_blocking(bytes, digest).map(Some)
 }
 
 fn read_chunks(connection: &Connection, digest: &[u8; 32], len: usize) -> Result<Bytes, LogError> {
@@ -93,9 +67,7 @@ fn read_chunks(connection: &Connection, digest: &[u8; 32], len: usize) -> Result
     let mut bytes = BytesMut::new();
     while let Some(row) = rows.next()? {
         let data: Vec<u8> = row.get(0)?;
-        let part =
-            zstd::bulk::decompress(&data, CHUNK_LEN).map_err(|error| LogError::Corrupt(error.to_string()))?;
-        bytes.extend_from_slice(&part);
+        bytes.extend_from_slice(&chunks::decompress_blocking(&data)?);
     }
     bytes.truncate(len);
     Ok(bytes.freeze())

@@ -3,7 +3,7 @@
 use rusqlite::{Error, ErrorCode, ffi};
 
 use super::LogError;
-use crate::append::{AppendError, StorageFault};
+use crate::append::StorageFault;
 
 /// Whether the disk is full, or so full that the file beside the database cannot grow.
 pub(super) fn is_full(error: &Error) -> bool {
@@ -33,15 +33,5 @@ impl From<Error> for LogError {
         } else {
             Self::Unavailable(StorageFault::new(error))
         }
-    }
-}
-
-/// What an error means that left nothing written.
-pub(super) fn not_written(error: &LogError) -> AppendError {
-    match error {
-        LogError::StorageFull => AppendError::StorageFull,
-        LogError::Corrupt(what) => AppendError::Corrupt(what.clone()),
-        LogError::Stopped => AppendError::Stopped,
-        LogError::Unavailable(cause) => AppendError::Unavailable(StorageFault::new(cause)),
     }
 }

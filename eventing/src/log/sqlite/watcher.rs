@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{reader, schema};
 use crate::ids::Position;
+use crate::log::head::advance;
 
 /// How often the head is read: the most that another process's record stays unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -33,13 +34,4 @@ fn watch(connection: &Connection, head: &Weak<watch::Sender<Position>>) {
             Err(error) => tracing::warn!(error.message = %error, "the log's head could not be read"),
         }
     }
-}
-
-/// Tells the subscribers of a new head. Commits and polls may overtake each other: it never goes back.
-pub(super) fn advance(head: &watch::Sender<Position>, position: Position) {
-    head.send_if_modified(|known| {
-        let is_new = position > *known;
-        *known = position.max(*known);
-        is_new
-    });
 }

@@ -10,10 +10,12 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::heads::Heads;
-use super::{LogError, append, fault, watcher};
+use super::{LogError, append, fault};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
 use crate::ids::Position;
+use crate::log::error::not_written;
+use crate::log::head::advance;
 use crate::record::now_micros;
 
 /// Appends in one transaction at most: beyond some hundreds a commit's share of the cost is small, and those
@@ -137,7 +139,7 @@ impl Writer {
     }
 
     fn answer_all(&self, batch: Vec<WaitingAppend>, answers: Vec<Result<Appended, AppendError>>) {
-        watcher::advance(&self.head, self.heads.position);
+        advance(&self.head, self.heads.position);
         failpoint!("append.before_answer");
         for (waiting, answer) in batch.into_iter().zip(answers) {
             // A caller that went away does not need the answer.
@@ -182,7 +184,7 @@ impl Writer {
             let answer = if is_misuse {
                 AppendError::Invalid("an event id is in use")
             } else {
-                fault::not_written(error)
+                not_written(error)
             };
             let _ = waiting.answer.send(Err(answer));
         }

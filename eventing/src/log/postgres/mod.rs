@@ -1,0 +1,277 @@
+//! The log in a PostgreSQL database, which several processes share.
+//!
+//! One task of each process appends ([`writer`]), many commands to a transaction, under one lock for the whole log. So
+//! positions are gapless and in commit order, and a reader that goes by position skips nothing. A small pool of connections
+//! reads; one task watches for records of other processes ([`watcher`]).
+
+mod blobs;
+pub(crate) mod connect;
+mod dead_letters;
+mod known;
+mod plan;
+mod reader;
+mod schema;
+mod statements;
+mod watcher;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_postgres::{Client, Pool};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{DeadLetterKey, DeadLetterRow, EventFilter, LogError, OpenError, StreamHead};
+use crate::append::{Append, AppendError, Appended, Claim, Receipt, ReceiptKey, StorageFault};
+use crate::ids::{Position, StreamId, Version};
+use crate::record::RecordedEvent;
+pub use connect::PostgresConfig;
+pub use schema::{Migrated, migrate};
+use writer::{WaitingAppend, Writer};
+
+/// The lock that every transaction of the log holds ("SegueLog").
+const LOG_LOCK: i64 = 0x5365_6775_654C_6F67;
+
+/// How long a read, or a small write beside the records, may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a blob may take: it is hundreds of megabytes at most.
+const BLOB_LIMIT: Duration = Duration::from_secs(300);
+
+/// The log in PostgreSQL.
+pub(super) struct PostgresLog {
+    jobs: mpsc::Sender<WaitingAppend>,
+    pool: Pool,
+    head: Arc<watch::Sender<Position>>,
+}
+
+impl std::fmt::Debug for PostgresLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresLog").finish_non_exhaustive()
+    }
+}
+
+impl PostgresLog {
+    pub(super) async fn open(config: PostgresConfig) -> Result<Self, OpenError> {
+        let client = config.connect_at_start().await?;
+        schema::check(&client).await?;
+        let position = reader::head(&client).await.map_err(|error| OpenError::Database {
+            problem: "cannot be read: check the rights of the user".to_owned(),
+            cause: Some(StorageFault::new(error)),
+        })?;
+        let head = Arc::new(watch::Sender::new(position));
+        let pool = config.pool()?;
+        let (jobs, queue) = mpsc::channel(config.queue_len_max);
+        tokio::spawn(Writer::new(config, Arc::clone(&head)).run(queue));
+        tokio::spawn(watcher::watch(pool.clone(), Arc::downgrade(&head)));
+        Ok(Self { jobs, pool, head })
+    }
+
+    pub(super) fn subscribe_head(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let job = WaitingAppend { append, answer };
+        self.jobs.send(job).await.map_err(|_| AppendError::Stopped)?;
+        answered.await.unwrap_or_else(|_| {
+            Err(AppendError::OutcomeUnknown(StorageFault::new(
+                "the writer is gone",
+            )))
+        })
+    }
+
+    async fn client(&self) -> Result<Client, LogError> {
+        Ok(self.pool.get().await?)
+    }
+
+    pub(super) async fn head(&self) -> Result<Position, LogError> {
+        within(ANSWER_LIMIT, async { reader::head(&*self.client().await?).await }).await
+    }
+
+    pub(super) async fn read_after(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.read_filtered(&EventFilter::after(after, limit)).await
+    }
+
+    pub(super) async fn read_filtered(&self, filter: &EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
+        within(ANSWER_LIMIT, async {
+            let client = self.client().await?;
+            let (sql, values) = reader::filtered(filter);
+            let statement = client.prepare_cached(&sql).await?;
+            let values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+                values.iter().map(|value| &**value as _).collect();
+            reader::events_of(&client.query(&statement, &values).await?)
+        })
+        .await
+    }
+
+    pub(super) async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        within(ANSWER_LIMIT, async {
+        let client = self.client().await?;
+        let sql = "SELECT record, leaf_hash FROM segue.events
+                   WHERE stream = (SELECT no FROM segue.streams WHERE name = $1) AND version > $2 ORDER BY version LIMIT $3";
+        let statement = client.prepare_cached(sql).await?;
+        let rows = client
+            .query(
+                &statement,
+                &[&stream.as_str(), &to_sql(after.0), &limit_sql(limit)],
+            )
+            .await?;
+        reader::events_of(&rows)
+        })
+        .await
+    }
+
+    pub(super) async fn stream_head(&self, stream: &StreamId) -> Result<Option<StreamHead>, LogError> {
+        within(ANSWER_LIMIT, async {
+            reader::stream_head(&*self.client().await?, stream).await
+        })
+        .await
+    }
+
+    pub(super) async fn stream_version_before(
+        &self,
+        stream: &StreamId,
+        position: Position,
+    ) -> Result<Version, LogError> {
+        within(ANSWER_LIMIT, async {
+            reader::stream_version_before(&*self.client().await?, stream, position).await
+        })
+        .await
+    }
+
+    pub(super) async fn last_of_type_before(
+        &self,
+        event_type: &str,
+        position: Position,
+    ) -> Result<Option<RecordedEvent>, LogError> {
+        within(ANSWER_LIMIT, async {
+            let client = self.client().await?;
+            let sql = "SELECT record, leaf_hash FROM segue.events WHERE type = $1 AND position < $2
+                   ORDER BY position DESC LIMIT 1";
+            let statement = client.prepare_cached(sql).await?;
+            let rows = client
+                .query(&statement, &[&event_type, &to_sql(position.0)])
+                .await?;
+            Ok(reader::events_of(&rows)?.pop())
+        })
+        .await
+    }
+
+    pub(super) async fn claim(&self, claim: &Claim) -> Result<Option<StreamId>, LogError> {
+        within(ANSWER_LIMIT, async {
+            reader::claim(&*self.client().await?, claim).await
+        })
+        .await
+    }
+
+    pub(super) async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
+        within(ANSWER_LIMIT, async {
+            reader::receipt(&*self.client().await?, key).await
+        })
+        .await
+    }
+
+    pub(super) async fn put_blob(&self, bytes: Bytes) -> Result<[u8; 32], LogError> {
+        within(BLOB_LIMIT, async {
+            blobs::put(&self.client().await?, bytes).await
+        })
+        .await
+    }
+
+    pub(super) async fn blob(&self, digest: &[u8; 32]) -> Result<Option<Bytes>, LogError> {
+        within(BLOB_LIMIT, async {
+            blobs::read(&self.client().await?, digest).await
+        })
+        .await
+    }
+
+    pub(super) async fn checkpoint(&self, name: &str) -> Result<Option<Position>, LogError> {
+        within(ANSWER_LIMIT, async {
+            let sql = "SELECT position FROM segue.checkpoints WHERE name = $1";
+            let found = self.client().await?.query_opt(sql, &[&name]).await?;
+            found
+                .map(|row| from_sql(row.try_get(0)?).map(Position))
+                .transpose()
+        })
+        .await
+    }
+
+    pub(super) async fn set_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
+        within(ANSWER_LIMIT, async {
+            let sql = "INSERT INTO segue.checkpoints VALUES ($1, $2)
+                   ON CONFLICT (name) DO UPDATE SET position = EXCLUDED.position";
+            self.client()
+                .await?
+                .execute(sql, &[&name, &to_sql(position.0)])
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn put_dead_letter(&self, row: &DeadLetterRow) -> Result<(), LogError> {
+        within(ANSWER_LIMIT, async {
+            dead_letters::put(&*self.client().await?, row).await
+        })
+        .await
+    }
+
+    pub(super) async fn dead_letter(&self, key: &DeadLetterKey) -> Result<Option<DeadLetterRow>, LogError> {
+        within(ANSWER_LIMIT, async {
+            dead_letters::get(&*self.client().await?, key).await
+        })
+        .await
+    }
+
+    pub(super) async fn dead_letters(
+        &self,
+        consumer: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, LogError> {
+        within(ANSWER_LIMIT, async {
+            dead_letters::list(&*self.client().await?, consumer, limit).await
+        })
+        .await
+    }
+
+    pub(super) async fn delete_dead_letter(&self, key: &DeadLetterKey) -> Result<bool, LogError> {
+        within(ANSWER_LIMIT, async {
+            dead_letters::delete(&*self.client().await?, key).await
+        })
+        .await
+    }
+}
+
+/// A number of ours as PostgreSQL keeps it. Positions and versions stay far below 2^63.
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number from PostgreSQL as ours; a negative one is not ours.
+fn from_sql(number: i64) -> Result<u64, LogError> {
+    u64::try_from(number).map_err(|_| LogError::Corrupt(format!("{number} where a count should be")))
+}
+
+/// A limit as PostgreSQL takes it.
+fn limit_sql(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Gives up after `limit`: a database that hangs must not hang those who ask it.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, LogError>>) -> Result<T, LogError> {
+    let late = || LogError::Unavailable(StorageFault::new("the database did not answer in time"));
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+}

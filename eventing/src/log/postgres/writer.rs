@@ -1,0 +1,348 @@
+//! The one task of this process that appends.
+//!
+//! It takes what has arrived since the last commit and writes it in one transaction under the log's lock, so that positions
+//! are gapless and in commit order whoever appends. An answer is given only when it is known to be true: after a commit that
+//! was not answered, the task takes the lock again, which it gets only when the other transaction is over, and looks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::Client;
+
+use super::connect::PostgresConfig;
+use super::known::{self, Known};
+use super::plan::Plan;
+use super::statements::Statements;
+use super::{LOG_LOCK, reader, to_sql, within};
+use crate::append::{Append, AppendError, Appended, StorageFault};
+use crate::failpoint;
+use crate::ids::Position;
+use crate::log::head::advance;
+use crate::log::{LogError, error::not_written};
+use crate::record::now_micros;
+
+/// Appends in one transaction at most: beyond some hundreds a commit's share of the cost is small, and those
+/// who wait for the next one wait longer.
+const BATCH_LEN_MAX: usize = 512;
+/// How long appends wait for a database that is away before they are told so.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long one step of a transaction may take; longer than the server's own limits on locks.
+const STEP_LIMIT: Duration = Duration::from_secs(10);
+/// How long it is tried to find out what became of a commit; longer than the server lets a cut-off transaction live.
+const SETTLE_LIMIT: Duration = Duration::from_secs(20);
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// An append and who waits for it.
+pub(super) struct WaitingAppend {
+    pub(super) append: Append,
+    pub(super) answer: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+pub(super) struct Writer {
+    config: PostgresConfig,
+    connection: Option<Session>,
+    head: Arc<watch::Sender<Position>>,
+}
+
+/// A connection with its statements.
+struct Session {
+    client: Client,
+    statements: Statements,
+}
+
+/// Where a transaction failed, which tells what can be true after it.
+enum BatchFault {
+    /// Before the commit was sent: nothing is written.
+    BeforeCommit(LogError),
+    /// In the commit: it may have happened.
+    InCommit(LogError),
+}
+
+impl Writer {
+    pub(super) fn new(config: PostgresConfig, head: Arc<watch::Sender<Position>>) -> Self {
+        Self {
+            config,
+            connection: None,
+            head,
+        }
+    }
+
+    /// Works until no handle of the log is left.
+    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<WaitingAppend>) {
+        while let Some(first) = jobs.recv().await {
+            let mut batch = vec![first];
+            while batch.len() < BATCH_LEN_MAX
+                && let Ok(next) = jobs.try_recv()
+            {
+                batch.push(next);
+            }
+            self.append_all(batch).await;
+        }
+    }
+
+    async fn append_all(&mut self, batch: Vec<WaitingAppend>) {
+        let session = match self.session(Instant::now() + RECONNECT_LIMIT).await {
+            Ok(session) => session,
+            Err(error) => return refuse_all(batch, &error),
+        };
+        let appends: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
+        match append_in(&session, &appends).await {
+            Ok((answers, position)) => {
+                self.connection = Some(session);
+                advance(&self.head, position);
+                failpoint!("append.before_answer");
+                for (waiting, answer) in batch.into_iter().zip(answers) {
+                    // A caller that went away does not need the answer.
+                    let _ = waiting.answer.send(answer);
+                }
+            }
+            // The connection is given up: with it goes whatever its transaction had begun.
+            Err(BatchFault::BeforeCommit(error)) => {
+                tracing::warn!(error.message = %chain(&error), appends = batch.len(), "a transaction of the log failed");
+                refuse_all(batch, &error);
+            }
+            Err(BatchFault::InCommit(error)) => {
+                tracing::error!(error.message = %chain(&error), appends = batch.len(), "a commit of the log was not answered");
+                drop(session);
+                self.settle_all(batch, &error).await;
+            }
+        }
+    }
+
+    /// The connection, made anew if it is gone, tried until `deadline`.
+    async fn session(&mut self, deadline: Instant) -> Result<Session, LogError> {
+        if let Some(session) = self
+            .connection
+            .take()
+            .filter(|session| !session.client.is_closed())
+        {
+            return Ok(session);
+        }
+        loop {
+            let connecting = async { Ok(self.connect().await?) };
+            let error = match within(RECONNECT_LIMIT, connecting).await {
+                Ok(session) => return Ok(session),
+                Err(error) => error,
+            };
+            if Instant::now() + RETRY_AFTER > deadline {
+                return Err(error);
+            }
+            sleep(RETRY_AFTER).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
+        let client = self.config.connect().await?;
+        let statements = Statements::prepare(&client).await?;
+        Ok(Session { client, statements })
+    }
+
+    /// Finds out what became of a commit that was not answered.
+    async fn settle_all(&mut self, batch: Vec<WaitingAppend>, error: &LogError) {
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        for waiting in batch {
+            let answer = loop {
+                match self.settle(&waiting.append, deadline).await {
+                    Ok(answer) => break answer,
+                    Err(_) if Instant::now() < deadline => sleep(RETRY_AFTER).await,
+                    Err(_) => break Err(AppendError::OutcomeUnknown(StorageFault::new(chain(error)))),
+                }
+            };
+            let _ = waiting.answer.send(answer);
+        }
+    }
+
+    /// Under the lock the database tells the truth: either it holds the append or it never will.
+    async fn settle(
+        &mut self,
+        append: &Append,
+        deadline: Instant,
+    ) -> Result<Result<Appended, AppendError>, LogError> {
+        let session = self.session(deadline).await?;
+        let answer = within(STEP_LIMIT, look(&session.client, append)).await?;
+        self.connection = Some(session);
+        if let Ok(appended) = &answer {
+            advance(&self.head, appended.position);
+        }
+        Ok(answer)
+    }
+}
+
+async fn look(client: &Client, append: &Append) -> Result<Result<Appended, AppendError>, LogError> {
+    client
+        .batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOG_LOCK})"))
+        .await?;
+    let appended = known::find_earlier(client, append).await?;
+    let receipt = match &append.receipt {
+        Some(receipt) => reader::receipt(client, &receipt.key).await?,
+        None => None,
+    };
+    client.batch_execute("COMMIT").await?;
+    Ok(match (appended, receipt) {
+        (Some(appended), _) => Ok(appended),
+        (None, Some(receipt)) => Err(AppendError::ReceiptExists(Box::new(receipt))),
+        (None, None) => Err(AppendError::Unavailable(StorageFault::new(
+            "the commit did not happen",
+        ))),
+    })
+}
+
+type Answers = Vec<Result<Appended, AppendError>>;
+
+/// Writes a batch in one transaction.
+async fn append_in(session: &Session, batch: &[&Append]) -> Result<(Answers, Position), BatchFault> {
+    failpoint!("append.before_begin");
+    let (answers, plan) = within(STEP_LIMIT, write(session, batch))
+        .await
+        .map_err(BatchFault::BeforeCommit)?;
+    failpoint!("append.before_commit");
+    let committing = async { Ok(session.client.batch_execute("COMMIT").await?) };
+    within(STEP_LIMIT, committing)
+        .await
+        .map_err(BatchFault::InCommit)?;
+    failpoint!("append.after_commit");
+    Ok((answers, plan.position()))
+}
+
+async fn write(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), LogError> {
+    let Session { client, statements } = session;
+    let known = Known::read(client, statements, batch).await?;
+    let mut plan = Plan::new(known, now_micros())?;
+    let answers = batch.iter().map(|append| plan.append(append)).collect();
+    if !plan.is_empty() {
+        store(client, statements, &plan).await?;
+    }
+    Ok((answers, plan))
+}
+
+/// Every statement must have succeeded: a commit after one that failed only rolls back.
+async fn store(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), LogError> {
+    futures::try_join!(
+        store_events(client, statements, plan),
+        store_streams(client, statements, plan),
+        store_claims(client, statements, plan),
+        store_receipts(client, statements, plan),
+    )?;
+    Ok(())
+}
+
+async fn store_events(
+    client: &Client,
+    statements: &Statements,
+    plan: &Plan,
+) -> Result<(), tokio_postgres::Error> {
+    let events = || plan.events.iter().map(|(_, event)| event);
+    let streams: Vec<i64> = plan.events.iter().map(|(no, _)| *no).collect();
+    let positions: Vec<i64> = events().map(|event| to_sql(event.position.0)).collect();
+    let versions: Vec<i64> = events().map(|event| to_sql(event.version.0)).collect();
+    let types: Vec<&str> = events().map(|event| event.event_type.as_str()).collect();
+    let ids: Vec<uuid::Uuid> = events().map(|event| event.id.0).collect();
+    let hashes: Vec<&[u8]> = events().map(|event| &event.leaf_hash[..]).collect();
+    let records: Vec<&[u8]> = events().map(|event| &event.record[..]).collect();
+    client
+        .execute(
+            &statements.insert_events,
+            &[&positions, &streams, &versions, &types, &ids, &hashes, &records],
+        )
+        .await?;
+    client
+        .execute(
+            &statements.move_head,
+            &[&to_sql(plan.position().0), &plan.recorded_at()],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn store_streams(
+    client: &Client,
+    statements: &Statements,
+    plan: &Plan,
+) -> Result<(), tokio_postgres::Error> {
+    let (mut names, mut numbers, mut versions, mut positions) = (vec![], vec![], vec![], vec![]);
+    for (stream, head) in plan.moved() {
+        names.push(stream.as_str());
+        numbers.push(head.no);
+        versions.push(to_sql(head.version.0));
+        positions.push(to_sql(head.position.0));
+    }
+    client
+        .execute(
+            &statements.move_streams,
+            &[&names, &numbers, &versions, &positions],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn store_claims(
+    client: &Client,
+    statements: &Statements,
+    plan: &Plan,
+) -> Result<(), tokio_postgres::Error> {
+    if plan.claims.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = plan.claims.keys().map(|claim| claim.kind.as_ref()).collect();
+    let digests: Vec<&[u8]> = plan.claims.keys().map(|claim| &claim.digest[..]).collect();
+    client
+        .execute(&statements.delete_claims, &[&kinds, &digests])
+        .await?;
+    let held = || {
+        plan.claims
+            .iter()
+            .filter_map(|(claim, holder)| Some((claim, holder.as_ref()?)))
+    };
+    let kinds: Vec<&str> = held().map(|(claim, _)| claim.kind.as_ref()).collect();
+    let digests: Vec<&[u8]> = held().map(|(claim, _)| &claim.digest[..]).collect();
+    let streams: Vec<&str> = held().map(|(_, stream)| stream.as_str()).collect();
+    client
+        .execute(&statements.insert_claims, &[&kinds, &digests, &streams])
+        .await?;
+    Ok(())
+}
+
+async fn store_receipts(
+    client: &Client,
+    statements: &Statements,
+    plan: &Plan,
+) -> Result<(), tokio_postgres::Error> {
+    if plan.receipts.is_empty() {
+        return Ok(());
+    }
+    let receipts = || plan.receipts.iter().map(|(receipt, _)| receipt);
+    let keys: Vec<&[u8]> = receipts().map(|receipt| &receipt.key.0[..]).collect();
+    let fingerprints: Vec<&[u8]> = receipts().map(|receipt| &receipt.fingerprint[..]).collect();
+    let answers: Vec<&[u8]> = receipts().map(|receipt| &receipt.answer[..]).collect();
+    let subjects: Vec<Option<uuid::Uuid>> = receipts()
+        .map(|receipt| receipt.subject.map(|subject| subject.0))
+        .collect();
+    let positions: Vec<i64> = plan
+        .receipts
+        .iter()
+        .map(|(_, position)| to_sql(position.0))
+        .collect();
+    let times = vec![plan.recorded_at(); plan.receipts.len()];
+    client
+        .execute(
+            &statements.insert_receipts,
+            &[&keys, &fingerprints, &answers, &subjects, &positions, &times],
+        )
+        .await?;
+    Ok(())
+}
+
+fn refuse_all(batch: Vec<WaitingAppend>, error: &LogError) {
+    for waiting in batch {
+        let _ = waiting.answer.send(Err(not_written(error)));
+    }
+}
+
+fn chain(error: &LogError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,261 @@
+//! PostgreSQL.
+
+use std::{
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::Signal,
+    unistd::{Uid, User, chown},
+};
+
+use crate::{Folder, Process, ServerError, ports::free_port};
+
+const SERVER: &str = "PostgreSQL";
+const PATIENCE: Duration = Duration::from_secs(60);
+/// PostgreSQL refuses to run as root; Debian's package brings this user.
+const SYSTEM_USER: &str = "postgres";
+/// Who may do everything in a private server.
+const USER: &str = "segue";
+/// Their password.
+const PASSWORD: &str = "private";
+
+/// A private PostgreSQL. Its commits wait for the disk, as they would anywhere else.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Option<Process>,
+    folder: Folder,
+    bin: PathBuf,
+    port: u16,
+    databases: AtomicU32,
+}
+
+impl Postgres {
+    /// Starts one in a temporary folder.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::start_in(Folder::temporary()?, free_port()?).await
+    }
+
+    /// Starts one in `folder`, with the data that is there already.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub async fn start_in(folder: Folder, port: u16) -> Result<Self, ServerError> {
+        let bin = newest_bin()?;
+        let mut server = Self {
+            process: None,
+            folder,
+            bin,
+            port,
+            databases: AtomicU32::new(0),
+        };
+        server.initialise()?;
+        server.run().await?;
+        Ok(server)
+    }
+
+    /// The port it listens on, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of a database.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database, and gives its URL.
+    ///
+    /// # Errors
+    /// - `Io`: the server does not answer.
+    pub fn new_database(&self) -> Result<String, ServerError> {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("segue_{number}");
+        self.psql("postgres", &format!("CREATE DATABASE {name}"))?;
+        Ok(self.url(&name))
+    }
+
+    /// Runs `sql` in `database` and gives what it printed, without headers.
+    ///
+    /// # Errors
+    /// - `Io`: the server does not answer, or refused; the reason is in the error.
+    pub fn psql(&self, database: &str, sql: &str) -> Result<String, ServerError> {
+        let output = Command::new(self.bin.join("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"])
+            .arg(self.url(database))
+            .args(["-c", sql])
+            .output()
+            .map_err(|error| ServerError::io("cannot run psql", error))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(ServerError::io(
+            format!("psql refused {sql:?}"),
+            std::io::Error::other(reason),
+        ))
+    }
+
+    /// SIGKILL, to the server and all its sessions.
+    pub fn kill(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.kill();
+        }
+    }
+
+    /// SIGSTOP, to the server and all its sessions that it has started so far.
+    pub fn pause(&self) {
+        if let Some(process) = &self.process {
+            process.pause();
+        }
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        if let Some(process) = &self.process {
+            process.resume();
+        }
+    }
+
+    /// Ends it in order; sessions are cut off.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.stop(Signal::SIGINT, PATIENCE);
+        }
+    }
+
+    /// Starts it again on the same port and data, however it ended.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        self.stop();
+        self.run().await
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn initialise(&self) -> Result<(), ServerError> {
+        if self.data().join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        let io = |error| ServerError::io("cannot prepare PostgreSQL's folder", error);
+        let password = self.folder.path().join("password");
+        std::fs::write(&password, PASSWORD).map_err(io)?;
+        if let Some(user) = other_user()? {
+            let own = |path: &Path| chown(path, Some(user.uid), Some(user.gid));
+            own(self.folder.path())
+                .and_then(|()| own(&password))
+                .map_err(|error| io(error.into()))?;
+        }
+        let output = self
+            .command("initdb")
+            .args([
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "-A",
+                "scram-sha-256",
+                "-U",
+                USER,
+            ])
+            .arg("-D")
+            .arg(self.data())
+            .arg("--pwfile")
+            .arg(&password)
+            .output()
+            .map_err(io)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(io(std::io::Error::other(said)))
+    }
+
+    async fn run(&mut self) -> Result<(), ServerError> {
+        // A server that was killed leaves its number behind; the next one looks whether it still runs.
+        let sockets = self.folder.path().to_owned();
+        let mut command = self.command("postgres");
+        command
+            .arg("-D")
+            .arg(self.data())
+            .args([
+                "-p",
+                &self.port.to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+            ])
+            .arg(format!("unix_socket_directories={}", sockets.display()))
+            .args(["-c", "max_connections=200"]);
+        let mut process = Process::spawn(SERVER, &mut command, &self.folder)?;
+        let ready = process.until_ready(PATIENCE, || async { self.psql("postgres", "SELECT 1").is_ok() });
+        ready.await?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// One of PostgreSQL's programs, run by whom it accepts.
+    fn command(&self, program: &str) -> Command {
+        let program = self.bin.join(program);
+        if !Uid::effective().is_root() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                "--reuid",
+                SYSTEM_USER,
+                "--regid",
+                SYSTEM_USER,
+                "--clear-groups",
+                "--",
+            ])
+            .arg(program);
+        command
+    }
+}
+
+/// The user to run as, when it is not the present one.
+fn other_user() -> Result<Option<User>, ServerError> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let found = User::from_name(SYSTEM_USER).ok().flatten();
+    found.map(Some).ok_or(ServerError::NotInstalled {
+        program: format!("the user {SYSTEM_USER}"),
+        package: "postgresql",
+    })
+}
+
+/// Debian keeps each version's programs in a folder of its own.
+fn newest_bin() -> Result<PathBuf, ServerError> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let bins = versions.filter_map(|version| {
+        let number: u32 = version.file_name().to_str()?.parse().ok()?;
+        let bin = version.path().join("bin");
+        let is_executable = |file: &Path| file.metadata().is_ok_and(|meta| meta.mode() & 0o111 != 0);
+        is_executable(&bin.join("initdb")).then_some((number, bin))
+    });
+    bins.max_by_key(|(number, _)| *number)
+        .map(|(_, bin)| bin)
+        .ok_or(ServerError::NotInstalled {
+            program: "PostgreSQL's initdb".to_owned(),
+            package: "postgresql",
+        })
+}
