@@ -1,10 +1,12 @@
 //! Subject keys: sealing, forgetting, and what other processes notice.
 
+mod server;
+
 use std::time::Duration;
 
 use eventing::keys::RECHECK_AFTER;
 use eventing::testing::TempDir;
-use eventing::{EventId, KeyError, Keys, MasterKey, Payload, SubjectId};
+use eventing::{EventId, KeyError, Keys, MasterKey, Payload, PostgresConfig, SubjectId, migrate};
 
 const CONTEXT: &[u8] = b"a place";
 const TEXT: &[u8] = br#"{"said":"something"}"#;
@@ -17,13 +19,64 @@ fn master() -> MasterKey {
     MasterKey::from_hex(&"5a".repeat(32)).expect("a key")
 }
 
-async fn open(dir: &TempDir) -> Keys {
-    Keys::open(dir.path(), master()).await.expect("the keys open")
+/// Where keys lie.
+enum Place {
+    Folder(TempDir),
+    Database(Box<PostgresConfig>),
 }
 
-#[tokio::test]
-async fn what_was_sealed_opens_in_another_process() {
-    let dir = TempDir::new();
+/// Gives a place without keys.
+type Fresh = fn() -> Place;
+
+fn folder() -> Place {
+    Place::Folder(TempDir::new())
+}
+
+fn database() -> Place {
+    let url = server::SERVER.new_database().expect("a database");
+    Place::Database(Box::new(PostgresConfig::parse(&url).expect("a URL")))
+}
+
+impl Place {
+    async fn open(&self, master: MasterKey) -> Result<Keys, KeyError> {
+        match self {
+            Self::Folder(dir) => Keys::open(dir.path(), master).await,
+            Self::Database(config) => {
+                migrate(config).await.expect("the database is made ready");
+                Keys::open_postgres(*config.clone(), master).await
+            }
+        }
+    }
+}
+
+async fn open(place: &Place) -> Keys {
+    place.open(master()).await.expect("the keys open")
+}
+
+macro_rules! wherever_they_lie {
+    ($($test:ident),+ $(,)?) => {
+        mod in_a_file {
+            $(#[tokio::test] async fn $test() { super::$test(super::folder).await; })+
+        }
+        mod in_postgres {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(super::database).await; })+
+        }
+    };
+}
+
+wherever_they_lie! {
+    what_was_sealed_opens_in_another_process,
+    a_key_that_was_made_twice_is_the_same,
+    a_destroyed_key_is_gone_for_good,
+    a_key_that_is_merely_missing_is_not_taken_for_an_erasure,
+    another_process_notices_a_destroyed_key_in_time,
+    whoever_hears_of_an_erasure_first_can_forget_at_once,
+    another_master_key_is_refused,
+    the_same_name_hashes_alike_here_and_differently_elsewhere,
+}
+
+async fn what_was_sealed_opens_in_another_process(fresh: Fresh) {
+    let dir = fresh();
     let (keys, subject) = (open(&dir).await, someone());
     keys.create(subject).await.expect("a key");
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
@@ -35,9 +88,8 @@ async fn what_was_sealed_opens_in_another_process() {
     assert_eq!(opened, Payload::Open(TEXT.into()));
 }
 
-#[tokio::test]
-async fn a_key_that_was_made_twice_is_the_same() {
-    let dir = TempDir::new();
+async fn a_key_that_was_made_twice_is_the_same(fresh: Fresh) {
+    let dir = fresh();
     let (keys, subject) = (open(&dir).await, someone());
     keys.create(subject).await.expect("a key");
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
@@ -49,9 +101,8 @@ async fn a_key_that_was_made_twice_is_the_same() {
     ));
 }
 
-#[tokio::test]
-async fn a_destroyed_key_is_gone_for_good() {
-    let dir = TempDir::new();
+async fn a_destroyed_key_is_gone_for_good(fresh: Fresh) {
+    let dir = fresh();
     let (keys, subject) = (open(&dir).await, someone());
     keys.create(subject).await.expect("a key");
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
@@ -72,22 +123,20 @@ async fn a_destroyed_key_is_gone_for_good() {
 }
 
 /// A lost or foreign file of keys must not look like a world in which everybody was erased.
-#[tokio::test]
-async fn a_key_that_is_merely_missing_is_not_taken_for_an_erasure() {
-    let dir = TempDir::new();
+async fn a_key_that_is_merely_missing_is_not_taken_for_an_erasure(fresh: Fresh) {
+    let dir = fresh();
     let (keys, subject) = (open(&dir).await, someone());
     keys.create(subject).await.expect("a key");
     let sealed = keys.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
-    let elsewhere = open(&TempDir::new()).await;
+    let elsewhere = open(&fresh()).await;
     assert!(matches!(
         elsewhere.open_sealed(subject, CONTEXT, &sealed).await,
         Err(KeyError::Missing(_))
     ));
 }
 
-#[tokio::test]
-async fn another_process_notices_a_destroyed_key_in_time() {
-    let dir = TempDir::new();
+async fn another_process_notices_a_destroyed_key_in_time(fresh: Fresh) {
+    let dir = fresh();
     let (here, there, subject) = (open(&dir).await, open(&dir).await, someone());
     here.create(subject).await.expect("a key");
     let sealed = here.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
@@ -103,9 +152,8 @@ async fn another_process_notices_a_destroyed_key_in_time() {
     ));
 }
 
-#[tokio::test]
-async fn whoever_hears_of_an_erasure_first_can_forget_at_once() {
-    let dir = TempDir::new();
+async fn whoever_hears_of_an_erasure_first_can_forget_at_once(fresh: Fresh) {
+    let dir = fresh();
     let (here, there, subject) = (open(&dir).await, open(&dir).await, someone());
     here.create(subject).await.expect("a key");
     let sealed = here.seal(subject, CONTEXT, TEXT).await.expect("it is sealed");
@@ -121,10 +169,30 @@ async fn whoever_hears_of_an_erasure_first_can_forget_at_once() {
     ));
 }
 
+async fn another_master_key_is_refused(fresh: Fresh) {
+    let dir = fresh();
+    drop(open(&dir).await);
+    let refused = dir.open(MasterKey::random()).await;
+    assert!(matches!(refused, Err(KeyError::WrongMasterKey)));
+    open(&dir).await;
+}
+
+async fn the_same_name_hashes_alike_here_and_differently_elsewhere(fresh: Fresh) {
+    let (dir, other) = (fresh(), fresh());
+    let hash = open(&dir).await.hmac("username", b"ann");
+    assert_eq!(open(&dir).await.hmac("username", b"ann"), hash);
+    assert_ne!(open(&dir).await.hmac("fingerprint", b"ann"), hash);
+    assert_ne!(open(&dir).await.hmac("usernam", b"eann"), hash);
+    assert_ne!(open(&other).await.hmac("username", b"ann"), hash);
+}
+
 #[tokio::test]
 async fn a_destroyed_key_is_in_no_file_any_more() {
     let dir = TempDir::new();
-    let (keys, subject) = (open(&dir).await, someone());
+    let (keys, subject) = (
+        Keys::open(dir.path(), master()).await.expect("the keys open"),
+        someone(),
+    );
     keys.create(subject).await.expect("a key");
     let file = rusqlite::Connection::open(dir.path().join("keys.db")).expect("the file");
     let wrapped: Vec<u8> = file
@@ -139,23 +207,4 @@ async fn a_destroyed_key_is_in_no_file_any_more() {
     assert!(is_anywhere());
     keys.destroy(subject).await.expect("it is destroyed");
     assert!(!is_anywhere());
-}
-
-#[tokio::test]
-async fn another_master_key_is_refused() {
-    let dir = TempDir::new();
-    drop(open(&dir).await);
-    let refused = Keys::open(dir.path(), MasterKey::random()).await;
-    assert!(matches!(refused, Err(KeyError::WrongMasterKey)));
-    open(&dir).await;
-}
-
-#[tokio::test]
-async fn the_same_name_hashes_alike_here_and_differently_elsewhere() {
-    let (dir, other) = (TempDir::new(), TempDir::new());
-    let hash = open(&dir).await.hmac("username", b"ann");
-    assert_eq!(open(&dir).await.hmac("username", b"ann"), hash);
-    assert_ne!(open(&dir).await.hmac("fingerprint", b"ann"), hash);
-    assert_ne!(open(&dir).await.hmac("usernam", b"eann"), hash);
-    assert_ne!(open(&other).await.hmac("username", b"ann"), hash);
 }

@@ -1,22 +1,11 @@
 //! The log in PostgreSQL, on a private server.
 
-use std::sync::LazyLock;
+mod server;
+
 use std::time::Duration;
 
 use eventing::testing::LogUnderTest;
-use servers::Postgres;
-
-/// One server for all tests of this program; it goes away with the program.
-static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
-    let starting = std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(Postgres::start()).expect("PostgreSQL starts")
-    });
-    starting.join().expect("PostgreSQL starts")
-});
+use server::SERVER;
 
 async fn fresh() -> LogUnderTest {
     let url = SERVER.new_database().expect("a database");

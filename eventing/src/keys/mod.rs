@@ -4,7 +4,7 @@
 //! and with it everything the log, its backups, exports and messages will ever tell about them, while every
 //! hash and proof stays as it is.
 //!
-//! The keys lie in `keys.db`, each wrapped under the [`MasterKey`]. So does the **pepper**, a random value of
+//! The keys lie in `keys.db`, or in a schema of PostgreSQL, each wrapped under the [`MasterKey`]. So does the **pepper**, a random value of
 //! this deployment that keys the hashes of names and requests ([`Keys::hmac`]).
 //!
 //! # Invariants
@@ -12,9 +12,12 @@
 //! - A key that is missing without having been destroyed is damage and an error, never taken for an erasure.
 //! - Another process's destruction is noticed within [`RECHECK_AFTER`].
 
+mod file;
 mod master;
+mod postgres;
 mod sealing;
 mod store;
+mod wrapping;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,12 +33,14 @@ use zeroize::Zeroizing;
 
 use crate::append::StorageFault;
 use crate::ids::SubjectId;
-use crate::log::OpenError;
+use crate::log::{OpenError, PostgresConfig};
 use crate::record::{Body, RecordedEvent, SealedPayload};
 
+use file::FileStore;
 pub use master::{MasterKey, MasterKeyError};
+use postgres::PostgresStore;
 use sealing::DataKey;
-use store::KeyStore;
+use store::{Remembered, Store};
 
 /// Keys held ready in memory at most; a few hundred bytes each.
 const CACHED_MAX: usize = 50_000;
@@ -82,9 +87,9 @@ pub struct Keys {
 }
 
 struct Inner {
-    store: Mutex<KeyStore>,
+    store: Store,
     pepper: Zeroizing<[u8; 32]>,
-    cache: Cache<SubjectId, Arc<DataKey>>,
+    cache: Arc<Remembered>,
     opened: Instant,
     /// When destructions were last looked for, in milliseconds after `opened`.
     checked_ms: AtomicU64,
@@ -100,7 +105,7 @@ impl Keys {
     /// Whether there is a `keys.db` in the folder `dir`.
     #[must_use]
     pub fn is_in(dir: &Path) -> bool {
-        dir.join(store::FILE).exists()
+        dir.join(file::FILE).exists()
     }
 
     /// Opens `keys.db` in the folder `dir`, and makes it (mode 0600) with a new pepper if there is none.
@@ -109,21 +114,39 @@ impl Keys {
     /// [`KeyError::WrongMasterKey`], [`KeyError::Open`] or [`KeyError::Unavailable`]; nothing is changed.
     pub async fn open(dir: impl Into<PathBuf>, master: MasterKey) -> Result<Self, KeyError> {
         let dir = dir.into();
-        blocking(move || Self::open_blocking(&dir, &master)).await
+        blocking(move || {
+            let (store, pepper) = FileStore::open(&dir, &master)?;
+            let cache = Arc::new(Cache::new(CACHED_MAX));
+            Ok(Self::with(Store::File(Mutex::new(store)), pepper, cache))
+        })
+        .await
     }
 
-    fn open_blocking(dir: &std::path::Path, master: &MasterKey) -> Result<Self, KeyError> {
-        let (store, pepper) = KeyStore::open(dir, master)?;
+    /// Opens the keys in the schema `segue_keys` of the database at `config`, which [`migrate`](crate::migrate) has made
+    /// ready, and makes a new pepper if there is none. Processes that share the database share the keys.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongMasterKey`] or [`KeyError::Unavailable`]; nothing is changed.
+    pub async fn open_postgres(config: PostgresConfig, master: MasterKey) -> Result<Self, KeyError> {
+        blocking(move || {
+            let cache = Arc::new(Cache::new(CACHED_MAX));
+            let (store, pepper) = PostgresStore::open(config, &master, Arc::clone(&cache))?;
+            Ok(Self::with(Store::Postgres(store), pepper, cache))
+        })
+        .await
+    }
+
+    fn with(store: Store, pepper: Zeroizing<[u8; 32]>, cache: Arc<Remembered>) -> Self {
         let inner = Inner {
-            store: Mutex::new(store),
+            store,
             pepper,
-            cache: Cache::new(CACHED_MAX),
+            cache,
             opened: Instant::now(),
             checked_ms: AtomicU64::new(0),
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     /// Makes a key for a person. Making it again changes nothing. It is durable when this answers.
@@ -135,13 +158,7 @@ impl Keys {
             return Ok(());
         }
         let inner = Arc::clone(&self.inner);
-        blocking(move || {
-            let mut store = inner.store.lock();
-            let key = store.create(subject)?;
-            inner.cache.insert(subject, Arc::new(key));
-            Ok(())
-        })
-        .await
+        blocking(move || inner.store.create(subject, &inner.cache)).await
     }
 
     /// Answers whether things can be sealed for this person.
@@ -214,20 +231,13 @@ impl Keys {
     /// The store's faults; then it is unknown whether the key is destroyed: do it again.
     pub async fn destroy(&self, subject: SubjectId) -> Result<(), KeyError> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || {
-            let mut store = inner.store.lock();
-            let destroyed = store.destroy(subject);
-            inner.cache.remove(&subject);
-            destroyed
-        })
-        .await
+        blocking(move || inner.store.destroy(subject, &inner.cache)).await
     }
 
     /// Drops a key from memory, so that the next use asks the file: for whoever hears first that another
     /// process erased the person.
     pub fn forget_cached(&self, subject: SubjectId) {
-        let _store = self.inner.store.lock();
-        self.inner.cache.remove(&subject);
+        self.inner.store.forget(subject, &self.inner.cache);
     }
 
     /// A hash of `data`, keyed by this deployment's pepper: without `keys.db` nobody can try names against it.
@@ -262,11 +272,7 @@ impl Inner {
         if let Some(key) = self.cache.get(&subject) {
             return Ok(key);
         }
-        // Under the lock to the end, so that no destruction comes between reading a key and remembering it.
-        let store = self.store.lock();
-        let key = Arc::new(store.load(subject)?);
-        self.cache.insert(subject, Arc::clone(&key));
-        Ok(key)
+        self.store.load(subject, &self.cache)
     }
 
     /// Drops the keys that other processes destroyed. Looks at most twice a second; while this process writes
@@ -277,10 +283,7 @@ impl Inner {
         if age_ms < RECHECK_AFTER.as_millis() {
             return Ok(());
         }
-        let mut store = self.store.lock();
-        for subject in store.newly_destroyed()? {
-            self.cache.remove(&subject);
-        }
+        self.store.notice_destroyed(&self.cache)?;
         self.checked_ms.store(now_ms, Ordering::Release);
         Ok(())
     }

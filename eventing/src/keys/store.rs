@@ -1,190 +1,111 @@
-//! The file of wrapped keys, `keys.db`.
+//! Where the wrapped keys lie.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload as Message};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
-use uuid::Uuid;
-use zeroize::Zeroizing;
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
 
-use super::sealing::{DataKey, random};
-use super::{KeyError, MasterKey};
-use crate::append::StorageFault;
+use super::KeyError;
+use super::file::FileStore;
+use super::postgres::PostgresStore;
+use super::sealing::DataKey;
 use crate::ids::SubjectId;
-use crate::log::{Shape, open_shaped, prepare};
-use crate::record::now_micros;
 
-pub(super) const FILE: &str = "keys.db";
-/// Marks a file as one of subject keys (`PRAGMA application_id`): "SegK".
-const APPLICATION: i64 = 0x5365_674B;
-/// The shape of the tables (`PRAGMA user_version`).
-const SHAPE: i64 = 1;
-
-/// A wrapped value is a nonce and the sealed 32 bytes. `destroyed` only grows; its number tells what is new.
-const TABLES: &str = "
-CREATE TABLE deployment (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), pepper BLOB NOT NULL);
-CREATE TABLE subject_keys (subject BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE destroyed (no INTEGER PRIMARY KEY AUTOINCREMENT, subject BLOB NOT NULL UNIQUE, destroyed_at INTEGER NOT NULL);
-";
-
-const NONCE_LEN: usize = 24;
-/// What the pepper is wrapped for; a subject's key is wrapped for its id.
-const PEPPER_CONTEXT: &[u8] = b"segue pepper";
-
-pub(super) struct KeyStore {
-    connection: Connection,
-    master: XChaCha20Poly1305,
-    data_version: i64,
-    last_destroyed: i64,
+/// A file, or tables that several processes share. Everything but [`Store::notice_destroyed`] may block for long.
+pub(super) enum Store {
+    File(Mutex<FileStore>),
+    Postgres(PostgresStore),
 }
 
-impl From<rusqlite::Error> for KeyError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Unavailable(StorageFault::new(error))
-    }
-}
+/// The keys held ready in memory.
+pub(super) type Remembered = Cache<SubjectId, Arc<DataKey>>;
 
-impl KeyStore {
-    /// Opens the file, and reads or makes the pepper: that it opens tells that the master key is the right one.
-    pub(super) fn open(dir: &Path, master: &MasterKey) -> Result<(Self, Zeroizing<[u8; 32]>), KeyError> {
-        let path = prepare(dir, FILE).map_err(KeyError::Open)?;
-        let shape = Shape {
-            application: APPLICATION,
-            version: SHAPE,
-            tables: TABLES,
-        };
-        let connection = open_shaped(&path, shape).map_err(KeyError::Open)?;
-        connection.pragma_update(None, "secure_delete", true)?;
-        let master = XChaCha20Poly1305::new(master.bytes().into());
-        let mut store = Self {
-            connection,
-            master,
-            data_version: 0,
-            last_destroyed: 0,
-        };
-        let pepper = store.pepper()?;
-        store.newly_destroyed()?;
-        Ok((store, pepper))
-    }
-
-    fn pepper(&mut self) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        let fresh = self.wrap(PEPPER_CONTEXT, &Zeroizing::new(random()));
-        self.connection
-            .execute("INSERT OR IGNORE INTO deployment VALUES (1, ?1)", [fresh])?;
-        let wrapped: Vec<u8> = self
-            .connection
-            .query_row("SELECT pepper FROM deployment", [], |row| row.get(0))?;
-        self.unwrap(PEPPER_CONTEXT, &wrapped)
-            .map_err(|_| KeyError::WrongMasterKey)
-    }
-
-    pub(super) fn create(&mut self, subject: SubjectId) -> Result<DataKey, KeyError> {
-        let wrapped = self.wrap(subject.0.as_bytes(), &Zeroizing::new(random()));
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if is_destroyed(&transaction, subject)? {
-            return Err(KeyError::Destroyed(subject));
-        }
-        transaction
-            .prepare_cached("INSERT OR IGNORE INTO subject_keys VALUES (?1, ?2)")?
-            .execute((&subject.0.as_bytes()[..], wrapped))?;
-        transaction.commit()?;
-        self.load(subject)
-    }
-
-    pub(super) fn load(&self, subject: SubjectId) -> Result<DataKey, KeyError> {
-        let wrapped: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("SELECT wrapped FROM subject_keys WHERE subject = ?1")?
-            .query_row([&subject.0.as_bytes()[..]], |row| row.get(0))
-            .optional()?;
-        match wrapped {
-            Some(wrapped) => Ok(DataKey::new(&self.unwrap(subject.0.as_bytes(), &wrapped)?)),
-            None if is_destroyed(&self.connection, subject)? => Err(KeyError::Destroyed(subject)),
-            None => Err(KeyError::Missing(subject)),
+impl Store {
+    /// Makes a key where there is none, and remembers it.
+    pub(super) fn create(&self, subject: SubjectId, cache: &Remembered) -> Result<(), KeyError> {
+        match self {
+            Self::File(store) => {
+                let mut store = store.lock();
+                let key = store.create(subject)?;
+                cache.insert(subject, Arc::new(key));
+                Ok(())
+            }
+            Self::Postgres(store) => {
+                let key = store.create(subject)?;
+                remember(store, subject, key, cache).map(drop)
+            }
         }
     }
 
-    /// Deletes the key, remembers that it was, and empties the WAL, so that the wrapped key is in no file of ours.
-    pub(super) fn destroy(&mut self, subject: SubjectId) -> Result<(), KeyError> {
-        let id = &subject.0.as_bytes()[..];
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("DELETE FROM subject_keys WHERE subject = ?1", [id])?;
-        let sql = "INSERT OR IGNORE INTO destroyed (subject, destroyed_at) VALUES (?1, ?2)";
-        transaction.execute(sql, (id, now_micros()))?;
-        transaction.commit()?;
-        let is_busy: bool = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if is_busy {
-            tracing::warn!(
-                "a destroyed key stays in the write-ahead file of keys.db until its readers are done"
-            );
+    /// Reads a key and remembers it, such that no destruction gets lost in between.
+    pub(super) fn load(&self, subject: SubjectId, cache: &Remembered) -> Result<Arc<DataKey>, KeyError> {
+        match self {
+            Self::File(store) => {
+                let store = store.lock();
+                let key = Arc::new(store.load(subject)?);
+                cache.insert(subject, Arc::clone(&key));
+                Ok(key)
+            }
+            Self::Postgres(store) => {
+                let key = store.load(subject)?;
+                remember(store, subject, key, cache)
+            }
+        }
+    }
+
+    /// Destroys a key and forgets it.
+    pub(super) fn destroy(&self, subject: SubjectId, cache: &Remembered) -> Result<(), KeyError> {
+        match self {
+            Self::File(store) => {
+                let mut store = store.lock();
+                let destroyed = store.destroy(subject);
+                cache.remove(&subject);
+                destroyed
+            }
+            Self::Postgres(store) => {
+                let destroyed = store.destroy(subject);
+                cache.remove(&subject);
+                destroyed
+            }
+        }
+    }
+
+    /// Forgets what is remembered of a key.
+    pub(super) fn forget(&self, subject: SubjectId, cache: &Remembered) {
+        let _store = match self {
+            Self::File(store) => Some(store.lock()),
+            Self::Postgres(_) => None,
+        };
+        cache.remove(&subject);
+    }
+
+    /// Forgets the keys that other processes destroyed; the tables' keeper does so by itself.
+    pub(super) fn notice_destroyed(&self, cache: &Remembered) -> Result<(), KeyError> {
+        match self {
+            Self::File(store) => {
+                let mut store = store.lock();
+                for subject in store.newly_destroyed()? {
+                    cache.remove(&subject);
+                }
+            }
+            Self::Postgres(store) => store.refuse_blind()?,
         }
         Ok(())
     }
-
-    /// The subjects whose keys were destroyed since this was asked last, by whichever process.
-    pub(super) fn newly_destroyed(&mut self) -> Result<Vec<SubjectId>, KeyError> {
-        let data_version = self
-            .connection
-            .prepare_cached("PRAGMA data_version")?
-            .query_row([], |row| row.get(0))?;
-        if data_version == self.data_version {
-            return Ok(Vec::new());
-        }
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT no, subject FROM destroyed WHERE no > ?1 ORDER BY no")?;
-        let mut rows = statement.query([self.last_destroyed])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            self.last_destroyed = row.get(0)?;
-            found.push(SubjectId(Uuid::from_bytes(row.get(1)?)));
-        }
-        self.data_version = data_version;
-        Ok(found)
-    }
-
-    fn wrap(&self, context: &[u8], key: &Zeroizing<[u8; 32]>) -> Vec<u8> {
-        let nonce: [u8; NONCE_LEN] = random();
-        let message = Message {
-            msg: &key[..],
-            aad: context,
-        };
-        let sealed = self
-            .master
-            .encrypt(&XNonce::from(nonce), message)
-            .expect("32 bytes can be sealed");
-        [&nonce[..], &sealed].concat()
-    }
-
-    fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        let damaged = || KeyError::Damaged("a wrapped key does not open");
-        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
-        let message = Message {
-            msg: sealed,
-            aad: context,
-        };
-        let opened = self
-            .master
-            .decrypt(&XNonce::from(*nonce), message)
-            .map_err(|_| damaged())?;
-        let opened = Zeroizing::new(opened);
-        let mut key = Zeroizing::new([0; 32]);
-        if opened.len() != key.len() {
-            return Err(damaged());
-        }
-        key.copy_from_slice(&opened);
-        Ok(key)
-    }
 }
 
-fn is_destroyed(connection: &Connection, subject: SubjectId) -> Result<bool, KeyError> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM destroyed WHERE subject = ?1")?;
-    Ok(statement.exists([&subject.0.as_bytes()[..]])?)
+/// A destruction is noted first and the key forgotten then; here it is the other way round. So one of the two sees the other.
+fn remember(
+    store: &PostgresStore,
+    subject: SubjectId,
+    key: DataKey,
+    cache: &Remembered,
+) -> Result<Arc<DataKey>, KeyError> {
+    let key = Arc::new(key);
+    cache.insert(subject, Arc::clone(&key));
+    if store.is_destroyed(subject) {
+        cache.remove(&subject);
+        return Err(KeyError::Destroyed(subject));
+    }
+    Ok(key)
 }
