@@ -24,12 +24,6 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serves everything in this process.
     Serve,
-    /// Serves the REST interface and relays the log to RabbitMQ.
-    Rest,
-    /// Keeps the views of accounts and sessions.
-    Usermanagement,
-    /// Keeps taste models and makes playlists.
-    Classifier,
     /// Creates accounts and grants roles.
     #[command(subcommand)]
     Accounts(AccountsCommand),
@@ -44,6 +38,8 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersCommand),
     /// Walks through the whole story on a temporary folder and prints it.
     Demo,
+    /// Brings the database of `DATABASE_URL` to the shape that this program needs.
+    Migrate,
     /// Trains, publishes and lists base models.
     #[command(subcommand)]
     Model(ModelCommand),

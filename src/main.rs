@@ -18,7 +18,6 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::output::Output;
-use crate::roles::Roles;
 use crate::settings::{Serving, Settings};
 
 /// What a command came to, when it did not fail.
@@ -58,15 +57,13 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     let output = Output::new(settings.format);
     match command {
         None => serve_with_demo_catalogue(&settings, &serving).await,
-        Some(Command::Serve) => serve::run(&settings, &serving, Roles::ALL).await,
-        Some(Command::Rest) => serve::run(&settings, &serving, Roles::REST).await,
-        Some(Command::Usermanagement) => serve::run(&settings, &serving, Roles::USERMANAGEMENT).await,
-        Some(Command::Classifier) => serve::run(&settings, &serving, Roles::CLASSIFIER).await,
+        Some(Command::Serve) => serve::run(&settings, &serving).await,
         Some(Command::Accounts(command)) => tools::accounts::run(&settings, output, command).await,
         Some(Command::Audit(command)) => tools::audit::run(&settings, output, command).await,
         Some(Command::Catalogue(command)) => tools::catalogue::run(&settings, output, command).await,
         Some(Command::DeadLetters(command)) => tools::dead_letters::run(&settings, output, command).await,
         Some(Command::Demo) => tools::demo::run(output).await,
+        Some(Command::Migrate) => tools::migrate::run(&settings, output).await,
         Some(Command::Model(command)) => tools::model::run(&settings, output, command).await,
         Some(Command::Projections(command)) => tools::projections::run(&settings, output, command).await,
     }
@@ -75,5 +72,5 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
 /// What `segue` alone does: a newcomer gets something to play with.
 async fn serve_with_demo_catalogue(settings: &Settings, serving: &Serving) -> anyhow::Result<Outcome> {
     tools::catalogue::ensure_demo(settings).await?;
-    serve::run(settings, serving, Roles::ALL).await
+    serve::run(settings, serving).await
 }

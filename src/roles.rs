@@ -1,4 +1,4 @@
-//! Which parts run in a process, and how each is started.
+//! The roles behind the HTTP interface, and how each is started.
 
 use anyhow::Context;
 use command_api::Probe;
@@ -14,59 +14,14 @@ use crate::stack::Stack;
 /// What a part's task hands back.
 pub(crate) type Task = JoinHandle<anyhow::Result<()>>;
 
-/// Which roles a process takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Roles {
-    /// The REST interface, and the relay from the log to the bus.
-    pub(crate) rest: bool,
-    /// The views of accounts and sessions.
-    pub(crate) usermanagement: bool,
-    /// The views of taste, playlists and library, and the making of playlists.
-    pub(crate) classifier: bool,
-}
-
-impl Roles {
-    /// Everything in one process.
-    pub(crate) const ALL: Self = Self {
-        rest: true,
-        usermanagement: true,
-        classifier: true,
-    };
-    const NONE: Self = Self {
-        rest: false,
-        usermanagement: false,
-        classifier: false,
-    };
-    /// `segue rest`.
-    pub(crate) const REST: Self = Self {
-        rest: true,
-        ..Self::NONE
-    };
-    /// `segue usermanagement`.
-    pub(crate) const USERMANAGEMENT: Self = Self {
-        usermanagement: true,
-        ..Self::NONE
-    };
-    /// `segue classifier`.
-    pub(crate) const CLASSIFIER: Self = Self {
-        classifier: true,
-        ..Self::NONE
-    };
-}
-
 /// The parts behind the HTTP interface, running.
 pub(crate) struct Started {
     pub(crate) tasks: Vec<Task>,
     pub(crate) probes: Vec<Probe>,
 }
 
-/// Starts what `roles` asks for behind the HTTP interface. Each ends when `stopping` is cancelled.
-pub(crate) fn start(
-    roles: Roles,
-    stack: &Stack,
-    bus: &Bus,
-    stopping: &CancellationToken,
-) -> anyhow::Result<Started> {
+/// Starts what runs behind the HTTP interface. Each ends when `stopping` is cancelled.
+pub(crate) fn start(stack: &Stack, bus: &Bus, stopping: &CancellationToken) -> anyhow::Result<Started> {
     let mut started = Started {
         tasks: Vec::new(),
         probes: Vec::new(),
@@ -78,15 +33,9 @@ pub(crate) fn start(
         views: stack.views.clone(),
         bus: bus.clone(),
     };
-    if roles.rest {
-        started.relay(stack, bus, stopping.clone());
-    }
-    if roles.usermanagement {
-        started.usermanagement(&parts, stopping.clone())?;
-    }
-    if roles.classifier {
-        started.classifier(&parts, stack, stopping.clone())?;
-    }
+    started.relay(stack, bus, stopping.clone());
+    started.usermanagement(&parts, stopping.clone())?;
+    started.classifier(&parts, stack, stopping.clone())?;
     Ok(started)
 }
 

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::Outcome;
-use crate::roles::{self, Roles, Started, Task};
+use crate::roles::{self, Started, Task};
 use crate::settings::{Serving, Settings, Switch};
 use crate::stack::Stack;
 
@@ -27,14 +27,13 @@ pub(crate) struct Running {
 }
 
 /// Serves until SIGTERM or SIGINT, or until a part fails.
-pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: Roles) -> anyhow::Result<Outcome> {
-    refuse_alone(settings, roles)?;
+pub(crate) async fn run(settings: &Settings, serving: &Serving) -> anyhow::Result<Outcome> {
     let stack = Stack::open(settings).await?;
-    let running = Running::start(&stack, serving, roles).await?;
+    let running = Running::start(&stack, serving).await?;
     tracing::info!(
         address = %running.address,
         data = %settings.data.display(),
-        forms = Stack::forms(),
+        forms = Stack::forms(settings),
         "Segue serves on http://{}",
         running.address
     );
@@ -45,15 +44,6 @@ pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: Roles) ->
     running.until(asked).await?;
     tracing::info!("Segue stopped; everything acknowledged is in the log");
     Ok(Outcome::Done)
-}
-
-/// A role alone reaches the others through a broker only.
-fn refuse_alone(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        roles == Roles::ALL || settings.servers.rabbitmq_host.is_some(),
-        "a role of its own needs RABBITMQ_HOST; `segue serve` runs all of them in one process"
-    );
-    Ok(())
 }
 
 /// Completes at the first SIGTERM or SIGINT.
@@ -70,8 +60,8 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> 
 }
 
 impl Running {
-    /// Starts the bus, what `roles` asks for behind it, and the HTTP interface.
-    pub(crate) async fn start(stack: &Stack, serving: &Serving, roles: Roles) -> anyhow::Result<Self> {
+    /// Starts the bus, the roles behind it, and the HTTP interface.
+    pub(crate) async fn start(stack: &Stack, serving: &Serving) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(serving.listen);
         let listener = listener
             .await
@@ -80,15 +70,11 @@ impl Running {
         let bus = Bus::in_process();
         bus.declare(&workers::topology()).await?;
         let stopping = CancellationToken::new();
-        let Started { tasks, probes } = roles::start(roles, stack, &bus, &stopping)?;
+        let Started { tasks, probes } = roles::start(stack, &bus, &stopping)?;
         let closing = CancellationToken::new();
         let closed = closing.clone().cancelled_owned();
-        let http = if roles.rest {
-            let api = api_state(stack, serving, probes).await?;
-            tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) })
-        } else {
-            tokio::spawn(async move { Ok(command_api::serve_health(listener, probes, closed).await?) })
-        };
+        let api = api_state(stack, serving, probes).await?;
+        let http = tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) });
         Ok(Self {
             address,
             closing,

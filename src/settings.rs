@@ -26,12 +26,19 @@ pub(crate) struct Settings {
         value_name = "HEX",
         global = true
     )]
-    pub(crate) master_key: Option<String>,
+    pub(crate) master_key: Option<Secret>,
     /// File that holds the master key.
     #[arg(long, env = "SEGUE_MASTER_KEY_FILE", value_name = "FILE", global = true)]
     pub(crate) master_key_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) servers: Servers,
+    /// PostgreSQL that keeps log and keys, as `postgres://user:password@host:5432/database`; files in the data folder when absent.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        global = true
+    )]
+    pub(crate) database_url: Option<Secret>,
     /// How tools print.
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) format: Format,
@@ -40,98 +47,26 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
 }
 
-/// Where the servers of a production stack are. A part whose setting is absent takes its embedded form.
-#[derive(Clone, Default, Args)]
-pub(crate) struct Servers {
-    /// PostgreSQL that keeps the log and the keys, as `postgres://user:password@host/database`; a file in the data folder when absent.
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        global = true
-    )]
-    pub(crate) database_url: Option<String>,
-    /// RabbitMQ that carries events between processes; in this process's memory when absent.
-    #[arg(long, env = "RABBITMQ_HOST", value_name = "HOST", global = true)]
-    pub(crate) rabbitmq_host: Option<String>,
-    /// Its port.
-    #[arg(
-        long,
-        env = "RABBITMQ_PORT",
-        default_value_t = 5672,
-        value_name = "PORT",
-        global = true
-    )]
-    pub(crate) rabbitmq_port: u16,
-    /// Who signs in to it.
-    #[arg(
-        long,
-        env = "RABBITMQ_USER",
-        default_value = "guest",
-        value_name = "NAME",
-        global = true
-    )]
-    pub(crate) rabbitmq_user: String,
-    /// With which password.
-    #[arg(
-        long,
-        env = "RABBITMQ_PASSWORD",
-        default_value = "guest",
-        hide_default_value = true,
-        hide_env_values = true,
-        value_name = "PASSWORD",
-        global = true
-    )]
-    pub(crate) rabbitmq_password: String,
-    /// Redis that keeps the views; a folder in the data folder when absent.
-    #[arg(long, env = "REDIS_HOST", value_name = "HOST", global = true)]
-    pub(crate) redis_host: Option<String>,
-    /// Another spelling of the same setting.
-    #[arg(long, env = "REDDIS_HOST", value_name = "HOST", hide = true, global = true)]
-    pub(crate) reddis_host: Option<String>,
-    /// Its port.
-    #[arg(
-        long,
-        env = "REDIS_PORT",
-        default_value_t = 6379,
-        value_name = "PORT",
-        global = true
-    )]
-    pub(crate) redis_port: u16,
-    /// Its password, if it wants one.
-    #[arg(
-        long,
-        env = "REDIS_PASSWORD",
-        hide_env_values = true,
-        value_name = "PASSWORD",
-        global = true
-    )]
-    pub(crate) redis_password: Option<String>,
-}
+/// A setting that is never shown.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
 
-impl Servers {
-    /// Where Redis is, whichever way it is spelt.
-    ///
-    /// # Errors
-    /// When the two spellings name two hosts.
-    pub(crate) fn redis(&self) -> anyhow::Result<Option<&str>> {
-        match (self.redis_host.as_deref(), self.reddis_host.as_deref()) {
-            (Some(host), Some(other)) if host != other => {
-                anyhow::bail!("REDIS_HOST is {host} and REDDIS_HOST is {other}: set one of them")
-            }
-            (host, other) => Ok(host.or(other)),
-        }
+impl Secret {
+    /// The setting itself.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
     }
 }
 
-/// Leaves out what is secret.
-impl fmt::Debug for Servers {
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Servers")
-            .field("rabbitmq_host", &self.rabbitmq_host)
-            .field("redis_host", &self.redis_host)
-            .finish_non_exhaustive()
+        f.write_str("(set)")
     }
 }
 
@@ -198,52 +133,4 @@ pub(crate) enum Switch {
     On,
     /// Explicitly disabled.
     Off,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        settings: Settings,
-    }
-
-    fn servers(arguments: &[&str]) -> Servers {
-        let line = std::iter::once("segue").chain(arguments.iter().copied());
-        Line::try_parse_from(line)
-            .unwrap_or_else(|error| panic!("{error}"))
-            .settings
-            .servers
-    }
-
-    #[test]
-    fn both_spellings_of_the_redis_host_are_taken_and_two_hosts_are_not() {
-        let host = |arguments: &[&str]| servers(arguments).redis().map(|host| host.map(str::to_owned));
-        assert_eq!(
-            host(&["--redis-host", "a"]).expect("one host"),
-            Some("a".to_owned())
-        );
-        assert_eq!(
-            host(&["--reddis-host", "b"]).expect("one host"),
-            Some("b".to_owned())
-        );
-        let twice = host(&["--redis-host", "a", "--reddis-host", "b"]).expect_err("two hosts");
-        assert!(twice.to_string().contains("REDDIS_HOST"), "{twice}");
-    }
-
-    #[test]
-    fn no_secret_is_in_the_debug_form() {
-        let servers = servers(&[
-            "--database-url",
-            "postgres://u:canary@h/d",
-            "--rabbitmq-password",
-            "canary",
-            "--redis-password",
-            "canary",
-        ]);
-        assert!(!format!("{servers:?}").contains("canary"));
-    }
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::Context;
-use eventing::{EventLog, Keys, LogConfig, MasterKey};
+use eventing::{EventLog, Keys, LogConfig, MasterKey, PostgresConfig};
 use projectors::{Catalogues, DomainExecutor, ViewStore};
 use workers::Registry;
 
-use crate::settings::Settings;
+use crate::settings::{Secret, Settings};
 
 /// Everything that a role or a tool works on.
 #[derive(Clone)]
@@ -21,15 +21,16 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Opens the stores in the data folder, and makes them if there are none.
+    /// Opens log and keys where the settings say, and everything else in the data folder; makes what is not there.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = &settings.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
-        refuse_lost_keys(data)?;
-        let keys = Keys::open(data, master_key(settings)?).await?;
-        let log = EventLog::open(LogConfig::new(data)).await?;
-        let views = ViewStore::open(data.join("views"))?;
+        let (log, keys) = match &settings.database_url {
+            Some(url) => open_database(settings, url).await?,
+            None => open_files(settings).await?,
+        };
+        let views = open_views(&data.join("views"), &keys)?;
         let executor = DomainExecutor::new(log.clone(), keys.clone());
         let catalogues = Catalogues::new(log.clone());
         let registry = Registry::files(data.join("models"));
@@ -44,9 +45,61 @@ impl Stack {
     }
 
     /// Which form each part took, for the start-up line.
-    pub(crate) fn forms() -> &'static str {
-        "log SQLite, bus in process, views LMDB, models files"
+    pub(crate) fn forms(settings: &Settings) -> String {
+        let log = match &settings.database_url {
+            Some(_) => "PostgreSQL",
+            None => "SQLite",
+        };
+        format!("log {log}, bus in process, views LMDB, models files")
     }
+}
+
+async fn open_files(settings: &Settings) -> anyhow::Result<(EventLog, Keys)> {
+    let data = &settings.data;
+    refuse_lost_keys(data)?;
+    let keys = Keys::open(data, master_key(settings)?).await?;
+    let log = EventLog::open(LogConfig::new(data)).await?;
+    Ok((log, keys))
+}
+
+/// Processes that share a log share its keys, so the master key must be given: one made in a data folder would be one
+/// process's own.
+async fn open_database(settings: &Settings, url: &Secret) -> anyhow::Result<(EventLog, Keys)> {
+    anyhow::ensure!(
+        settings.master_key.is_some() || settings.master_key_file.is_some(),
+        "DATABASE_URL is set, and SEGUE_MASTER_KEY or SEGUE_MASTER_KEY_FILE is not: every process on a database needs the same master key"
+    );
+    let config = PostgresConfig::parse(url.reveal())?;
+    let log = EventLog::open_postgres(config.clone()).await?;
+    let keys = Keys::open_postgres(config, master_key(settings)?).await?;
+    Ok((log, keys))
+}
+
+/// Views say which log they were folded from: those of another one would be taken for this one's.
+fn open_views(dir: &Path, keys: &Keys) -> anyhow::Result<ViewStore> {
+    let views = ViewStore::open(dir)?;
+    let (marker, identity) = (dir.join("log"), hex(&keys.hmac("segue views", b"log")));
+    match std::fs::read_to_string(&marker) {
+        Ok(found) if found == identity => {}
+        Ok(_) => anyhow::bail!(
+            "{} holds views of another log: give each log a data folder of its own, or delete that folder to have them folded again",
+            dir.display()
+        ),
+        Err(_) => write_whole(&marker, &identity)
+            .with_context(|| format!("{} cannot be written", marker.display()))?,
+    }
+    Ok(views)
+}
+
+/// A crash leaves the file as a whole or not at all.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let draft = path.with_extension(uuid::Uuid::now_v7().to_string());
+    std::fs::write(&draft, text)?;
+    std::fs::rename(draft, path)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Keys are made before the log is, so a log without keys has lost them. Going on with new ones would take everybody in
@@ -65,7 +118,7 @@ fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
         (Some(_), Some(_)) => {
             anyhow::bail!("SEGUE_MASTER_KEY and SEGUE_MASTER_KEY_FILE are both set; set one")
         }
-        (Some(hex), None) => MasterKey::from_hex(hex)?,
+        (Some(hex), None) => MasterKey::from_hex(hex.reveal())?,
         (None, Some(file)) => MasterKey::from_file(file)?,
         (None, None) => MasterKey::load_or_create(&settings.data)?,
     };
@@ -76,6 +129,21 @@ fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
 mod tests {
     use super::*;
     use eventing::testing::TempDir;
+
+    #[tokio::test]
+    async fn views_of_another_log_are_refused() {
+        let (here, elsewhere) = (TempDir::new(), TempDir::new());
+        let keys = async |dir: &TempDir| {
+            let master = MasterKey::load_or_create(dir.path()).expect("a master key");
+            Keys::open(dir.path(), master).await.expect("the keys open")
+        };
+        let views = here.path().join("views");
+        for _ in 0..2 {
+            open_views(&views, &keys(&here).await).expect("they are this log's");
+        }
+        let refusal = open_views(&views, &keys(&elsewhere).await).expect_err("they are another log's");
+        assert!(refusal.to_string().contains("another log"), "{refusal}");
+    }
 
     #[tokio::test]
     async fn a_log_whose_keys_are_lost_is_refused_and_left_alone() {

@@ -1,27 +1,14 @@
 //! Liveness and readiness of a process, for whoever runs it: `/livez` and `/readyz`.
 //!
-//! A process that serves the API answers them among its routes; one that only works behind the queues answers nothing
-//! else ([`serve_health`]).
+//! Each part of a process brings a [`Probe`]; readiness is all of them together.
 
-use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::State,
-    middleware,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 
-use crate::{
-    panics,
-    problem::{FieldError, Problem, ProblemType},
-    request::QueryOf,
-    routing::harden,
-};
+use crate::problem::{FieldError, Problem, ProblemType};
 
 /// One thing that readiness looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -139,33 +126,4 @@ fn uncached(mut answer: Response) -> Response {
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
-}
-
-/// Answers `/livez` and `/readyz` on `listener`, and nothing else, until `shutdown` completes.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve_health(
-    listener: TcpListener,
-    probes: Vec<Probe>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let router = Router::new()
-        .route("/livez", get(live))
-        .route("/readyz", get(ready))
-        .fallback(async || Problem::from(ProblemType::NotFound))
-        .method_not_allowed_fallback(async || Problem::from(ProblemType::MethodNotAllowed))
-        .layer(middleware::from_fn(panics::catch))
-        .layer(middleware::from_fn(harden))
-        .with_state(Arc::<[Probe]>::from(probes));
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
-}
-
-async fn ready(
-    State(probes): State<Arc<[Probe]>>,
-    QueryOf(query): QueryOf<ReadyQuery>,
-) -> Result<Response, Problem> {
-    readiness(look_at(&probes).await, query.is_verbose())
 }

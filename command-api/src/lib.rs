@@ -44,7 +44,7 @@ pub mod tokens;
 pub use catalogue::CatalogueHandle;
 pub use commands::{USERNAME_CLAIM, username_claim};
 pub use config::ApiConfig;
-pub use health::{Check, Probe, serve_health};
+pub use health::{Check, Probe};
 pub use passwords::{PasswordError, PasswordPolicy, Passwords, WeakPassword};
 pub use problem::{Problem, ProblemType};
 pub use routes::ROUTES;

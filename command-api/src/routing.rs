@@ -18,7 +18,7 @@ pub fn router(state: ApiState) -> Router {
         .with_state(state)
 }
 
-pub(crate) async fn harden(request: Request, next: Next) -> Response {
+async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response
         .headers_mut()

@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::output::{Output, remark};
-use crate::roles::Roles;
 use crate::serve::Running;
-use crate::settings::{Format, LogFormat, Servers, Serving, Settings, Switch};
+use crate::settings::{Format, LogFormat, Serving, Settings, Switch};
 use crate::stack::Stack;
 use crate::tools::{audit, catalogue};
 
@@ -39,7 +38,7 @@ pub(crate) async fn run(output: Output) -> anyhow::Result<Outcome> {
     remark(&format!("A new instance in {}", folder.path().display()));
     catalogue::ensure_demo(&settings).await?;
     let stack = Stack::open(&settings).await?;
-    let running = Running::start(&stack, &serving(), Roles::ALL).await?;
+    let running = Running::start(&stack, &serving()).await?;
     let told = tell(&stack, &Api::at(running.address())).await;
     running.stop().await?;
     let story = Story {
@@ -62,7 +61,7 @@ fn settings_in(folder: &std::path::Path) -> Settings {
         data: folder.to_owned(),
         master_key: None,
         master_key_file: None,
-        servers: Servers::default(),
+        database_url: None,
         format: Format::Text,
         log_format: LogFormat::Text,
     }

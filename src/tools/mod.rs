@@ -5,5 +5,6 @@ pub(crate) mod audit;
 pub(crate) mod catalogue;
 pub(crate) mod dead_letters;
 pub(crate) mod demo;
+pub(crate) mod migrate;
 pub(crate) mod model;
 pub(crate) mod projections;

@@ -1,11 +1,10 @@
 //! The log as an auditor reads it over HTTP, and as its stored bytes say, compared with what the writers were told.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use bench::client::{Request, Session};
-use eventing::{EventLog, LogConfig, Position, RecordedEvent};
+use eventing::{EventLog, Position, RecordedEvent};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -81,8 +80,7 @@ impl History {
     ///
     /// # Errors
     /// At the first difference.
-    pub(crate) async fn check_stored(&self, data: &Path) -> Result<()> {
-        let log = EventLog::open(LogConfig::new(data)).await?;
+    pub(crate) async fn check_stored(&self, log: &EventLog) -> Result<()> {
         let mut versions = HashMap::new();
         let mut stored = log.read_after(Position(0), PAGE).await?;
         for (n, told) in self.events.iter().enumerate() {

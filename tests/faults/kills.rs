@@ -28,17 +28,25 @@ struct Tally {
 
 #[test]
 fn whatever_was_acknowledged_survives_every_kill() {
+    survives(number("SEGUE_FAULT_KILLS").unwrap_or(200), World::new);
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_every_kill_on_postgres() {
+    survives(number("SEGUE_FAULT_KILLS").unwrap_or(200) / 4, World::on_postgres);
+}
+
+fn survives<F: Future<Output = Result<World>>>(kills: u64, world: impl FnOnce(u64) -> F) {
     let seed = number("SEGUE_FAULT_SEED").unwrap_or_else(rand::random);
-    let kills = number("SEGUE_FAULT_KILLS").unwrap_or(200);
-    eprintln!("SEGUE_FAULT_SEED={seed} SEGUE_FAULT_KILLS={kills}");
+    eprintln!("SEGUE_FAULT_SEED={seed}, {kills} kills");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if let Err(error) = runtime.block_on(run(seed, kills as usize)) {
+    let killed = async { run(world(seed).await?, seed, kills as usize).await };
+    if let Err(error) = runtime.block_on(killed) {
         panic!("with SEGUE_FAULT_SEED={seed}: {error:?}");
     }
 }
 
-async fn run(seed: u64, kills: usize) -> Result<()> {
-    let mut world = World::new(seed).await?;
+async fn run(mut world: World, seed: u64, kills: usize) -> Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut checked = Vec::new();
     let mut tally = Tally::default();

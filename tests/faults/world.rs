@@ -1,12 +1,14 @@
 //! A data folder with a small catalogue and some accounts, and the writers that work on it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bench::client::{Client, PASSWORD, Request, Session};
 use bench::server::{Program, Server};
+use eventing::{EventLog, LogConfig, PostgresConfig};
 use serde_json::Value;
+use servers::Postgres;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -27,8 +29,13 @@ pub(crate) struct World {
     pub(crate) history: History,
     listeners: Vec<Session>,
     auditor: Session,
+    place: Place,
+    pub(crate) database: Option<Postgres>,
     _folder: Option<TempDir>,
 }
+
+/// The master key of worlds on a database; in a folder the server makes its own.
+const MASTER_KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
 
 impl World {
     /// Sets up a world in a temporary folder.
@@ -39,9 +46,27 @@ impl World {
         Ok(world)
     }
 
-    /// Sets up a world in `data`: a catalogue, listeners, an auditor, and as many writers.
+    /// Sets up a world with its log and keys on a PostgreSQL of its own.
+    pub(crate) async fn on_postgres(seed: u64) -> Result<Self> {
+        let database = Postgres::start().await?;
+        let url = database.new_database()?;
+        let folder = TempDir::with_prefix("segue-faults-")?;
+        let program = program(&folder.path().join("data"))
+            .with_env("DATABASE_URL", &url)
+            .with_env("SEGUE_MASTER_KEY", MASTER_KEY);
+        program.tool(&["migrate"], "").await?;
+        let mut world = Self::of(program, Place::Database(url), seed).await?;
+        (world.database, world._folder) = (Some(database), Some(folder));
+        Ok(world)
+    }
+
+    /// Sets up a world in `data`.
     pub(crate) async fn in_folder(data: &Path, seed: u64) -> Result<Self> {
-        let program = Program::new(env!("CARGO_BIN_EXE_segue"), data).with_env("SEGUE_THROTTLE", "off");
+        Self::of(program(data), Place::Folder(data.to_owned()), seed).await
+    }
+
+    /// A catalogue, listeners, an auditor, and as many writers.
+    async fn of(program: Program, place: Place, seed: u64) -> Result<Self> {
         program
             .tool(&["catalogue", "generate", "--tracks", "300", "--seed", "1"], "")
             .await?;
@@ -71,6 +96,8 @@ impl World {
             history: History::default(),
             listeners,
             auditor,
+            place,
+            database: None,
             _folder: None,
         })
     }
@@ -112,7 +139,7 @@ impl World {
             self.history.count("catalogue.imported") == 1,
             "a killed import is in the log"
         );
-        self.history.check_stored(self.program.data()).await?;
+        self.history.check_stored(&self.place.open().await?).await?;
         for listener in 0..self.listeners.len() {
             self.check_ratings(&client, listener).await?;
         }
@@ -194,6 +221,26 @@ impl World {
         );
         Ok(())
     }
+}
+
+/// Where the log is.
+enum Place {
+    Folder(PathBuf),
+    Database(String),
+}
+
+impl Place {
+    /// Opens it as another process.
+    async fn open(&self) -> Result<EventLog> {
+        Ok(match self {
+            Self::Folder(data) => EventLog::open(LogConfig::new(data)).await?,
+            Self::Database(url) => EventLog::open_postgres(PostgresConfig::parse(url)?).await?,
+        })
+    }
+}
+
+fn program(data: &Path) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_segue"), data).with_env("SEGUE_THROTTLE", "off")
 }
 
 async fn track_ids(listener: &Session) -> Result<Vec<String>> {

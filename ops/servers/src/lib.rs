@@ -10,8 +10,10 @@ pub mod folder;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 
 pub use error::ServerError;
 pub use folder::Folder;
 pub use postgres::Postgres;
 pub use process::Process;
+pub use proxy::{Proxy, Trouble};

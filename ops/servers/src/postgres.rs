@@ -105,24 +105,10 @@ impl Postgres {
         ))
     }
 
-    /// SIGKILL, to the server and all its sessions.
+    /// SIGKILL to the server; its sessions end as soon as they notice.
     pub fn kill(&mut self) {
         if let Some(process) = &mut self.process {
             process.kill();
-        }
-    }
-
-    /// SIGSTOP, to the server and all its sessions that it has started so far.
-    pub fn pause(&self) {
-        if let Some(process) = &self.process {
-            process.pause();
-        }
-    }
-
-    /// SIGCONT.
-    pub fn resume(&self) {
-        if let Some(process) = &self.process {
-            process.resume();
         }
     }
 
@@ -139,6 +125,13 @@ impl Postgres {
     /// See [`ServerError`].
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.stop();
+        // After a kill its sessions need a moment to notice, and until then it cannot start.
+        for _ in 0..40 {
+            if self.run().await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
         self.run().await
     }
 

@@ -120,11 +120,8 @@ impl Process {
         self.child.id()
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Ok(id) = i32::try_from(self.child.id()) {
-            // A group that is gone needs no signal.
-            let _ = killpg(Pid::from_raw(id), signal);
-        }
+    fn signal(&self, with: Signal) {
+        signal(self.child.id(), with);
     }
 
     fn not_ready(&self) -> ServerError {
@@ -141,9 +138,17 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        // The folder may be needed for the next start, so the leash ends before it comes to it.
+        signal(self.leash.id(), Signal::SIGKILL);
         drop(self.holding.take());
-        // It has nothing left to do but end.
         let _ = self.leash.wait();
+    }
+}
+
+fn signal(group: u32, signal: Signal) {
+    if let Ok(group) = i32::try_from(group) {
+        // A group that is gone needs no signal.
+        let _ = killpg(Pid::from_raw(group), signal);
     }
 }
 
