@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "projectors",
             "workers",
             "command-api",
+            "servers",
         ],
     ),
 ];

@@ -41,6 +41,8 @@ struct Arguments {
 enum Part {
     /// Durable commands through HTTP.
     Commands,
+    /// The same with the log on PostgreSQL.
+    Postgres,
     /// Events appended by the log alone.
     Appends,
     /// Playlists, requested to ready.
@@ -122,6 +124,7 @@ async fn measure(arguments: &Arguments, setting: &Setting) -> Result<Vec<Row>> {
 async fn run(part: Part, setting: &Setting, long: u64) -> Result<Vec<Row>> {
     match part {
         Part::Commands => parts::commands::run(setting).await,
+        Part::Postgres => parts::postgres::run(setting).await,
         Part::Appends => parts::appends::run(setting).await,
         Part::Playlists => parts::playlists::run(setting).await,
         Part::Rebuild => parts::rebuild::run(setting).await,

@@ -9,10 +9,11 @@ use crate::cpu::CpuWatch;
 use crate::load::{self, Bounds};
 use crate::numbers::{mebibytes, thousands};
 use crate::report::Row;
+use crate::server::Server;
 
 /// Connections of each measurement.
-const CONNECTIONS: [usize; 4] = [1, 8, 64, 256];
-const TRACKS: usize = 10_000;
+pub(super) const CONNECTIONS: [usize; 4] = [1, 8, 64, 256];
+pub(super) const TRACKS: usize = 10_000;
 /// Rows a transaction of the plain SQLite beside it: one for each of 64 connections.
 const PEER_ROWS: usize = 64;
 
@@ -24,35 +25,12 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let folder = setting.temporary()?;
     let program = setting.program(folder.path(), TRACKS).await?;
     let server = serve(&program).await?;
-    let client = Client::new(server.address())?;
-    let sessions = listeners(&client, setting.pick(32, 256)).await?;
-    let ratings = Ratings::new(&sessions, track_ids(&sessions[0], TRACKS).await?);
+    let under_load = UnderLoad::new(setting, &server).await?;
     let idle = server.memory()?;
     let mut rows = Vec::new();
     for connections in CONNECTIONS {
-        let watch = CpuWatch::start(&server.pid().into_iter().collect::<Vec<_>>());
-        let bounds = Bounds {
-            connections,
-            duration: setting.duration(),
-            requests_max: REQUESTS_MAX,
-        };
-        let ratings = ratings.clone();
-        let loaded = load::run(server.address(), bounds, move |connection, _| {
-            ratings.next(connection)
-        })
-        .await?;
-        let others = watch.others();
-        let value = format!(
-            "{}/s, {}",
-            thousands(loaded.per_second()),
-            loaded.latencies.p50_p99()
-        );
-        let row = Row::new(
-            format!("durable commands through HTTP, {connections} connections"),
-            value,
-            others,
-        );
-        rows.push(beside(setting, folder.path(), connections, loaded.per_second(), row).await?);
+        let (rate, row) = under_load.commands("", connections).await?;
+        rows.push(beside(setting, folder.path(), connections, rate, row).await?);
     }
     let memory = server.memory()?;
     let text = format!(
@@ -60,13 +38,55 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
         mebibytes(idle.anonymous),
         mebibytes(memory.anonymous)
     );
+    let listeners = under_load.listeners;
     rows.push(Row::new(
-        format!("memory of its own, {} listeners", sessions.len()),
+        format!("memory of its own, {listeners} listeners"),
         text,
         0.0,
     ));
     server.stop().await?;
     Ok(rows)
+}
+
+/// A server, and listeners who rate.
+pub(super) struct UnderLoad<'a> {
+    setting: &'a Setting,
+    server: &'a Server,
+    ratings: Ratings,
+    listeners: usize,
+}
+
+impl<'a> UnderLoad<'a> {
+    pub(super) async fn new(setting: &'a Setting, server: &'a Server) -> Result<Self> {
+        let client = Client::new(server.address())?;
+        let sessions = listeners(&client, setting.pick(32, 256)).await?;
+        let tracks = track_ids(&sessions[0], TRACKS).await?;
+        Ok(Self {
+            setting,
+            server,
+            ratings: Ratings::new(&sessions, tracks),
+            listeners: sessions.len(),
+        })
+    }
+
+    /// Commands a second on so many connections, and the row that says so.
+    pub(super) async fn commands(&self, where_: &str, connections: usize) -> Result<(f64, Row)> {
+        let watch = CpuWatch::start(&self.server.pid().into_iter().collect::<Vec<_>>());
+        let bounds = Bounds {
+            connections,
+            duration: self.setting.duration(),
+            requests_max: REQUESTS_MAX,
+        };
+        let ratings = self.ratings.clone();
+        let loaded = load::run(self.server.address(), bounds, move |connection, _| {
+            ratings.next(connection)
+        })
+        .await?;
+        let rate = loaded.per_second();
+        let value = format!("{}/s, {}", thousands(rate), loaded.latencies.p50_p99());
+        let what = format!("durable commands through HTTP{where_}, {connections} connections");
+        Ok((rate, Row::new(what, value, watch.others())))
+    }
 }
 
 async fn beside(

@@ -6,6 +6,7 @@ pub mod fill;
 pub mod growth;
 pub mod limits;
 pub mod playlists;
+pub mod postgres;
 pub mod reads;
 pub mod rebuild;
 pub mod scoring;
@@ -73,22 +74,37 @@ impl Setting {
     /// # Errors
     /// When the catalogue cannot be generated.
     pub async fn program(&self, folder: &Path, tracks: usize) -> Result<Program> {
-        let program = Program::new(&self.binary, folder.join("data")).with_env("SEGUE_THROTTLE", "off");
-        program
-            .tool(
-                &[
-                    "catalogue",
-                    "generate",
-                    "--tracks",
-                    &tracks.to_string(),
-                    "--seed",
-                    "1",
-                ],
-                "",
-            )
-            .await?;
+        let program = self.bare_program(folder);
+        generate_catalogue(&program, tracks).await?;
         Ok(program)
     }
+
+    /// The binary on a new data folder inside `folder`, with nothing in it.
+    #[must_use]
+    pub fn bare_program(&self, folder: &Path) -> Program {
+        Program::new(&self.binary, folder.join("data")).with_env("SEGUE_THROTTLE", "off")
+    }
+}
+
+/// Gives an instance a catalogue.
+///
+/// # Errors
+/// When it cannot be generated.
+pub async fn generate_catalogue(program: &Program, tracks: usize) -> Result<()> {
+    program
+        .tool(
+            &[
+                "catalogue",
+                "generate",
+                "--tracks",
+                &tracks.to_string(),
+                "--seed",
+                "1",
+            ],
+            "",
+        )
+        .await?;
+    Ok(())
 }
 
 /// Starts a server and says where load will go.

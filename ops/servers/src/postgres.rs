@@ -105,6 +105,47 @@ impl Postgres {
         ))
     }
 
+    /// How many transactions a second `pgbench` makes of `script` (its own language) with so many clients, for so long.
+    ///
+    /// # Errors
+    /// - `Io`: it cannot be run, or said nothing of it.
+    pub fn pgbench(
+        &self,
+        database: &str,
+        script: &str,
+        clients: usize,
+        duration: Duration,
+    ) -> Result<f64, ServerError> {
+        let io = |error| ServerError::io("cannot run pgbench", error);
+        let file = self.folder.path().join("pgbench.sql");
+        std::fs::write(&file, script).map_err(io)?;
+        let output = Command::new(self.bin.join("pgbench"))
+            .args([
+                "-n",
+                "-M",
+                "prepared",
+                "-j",
+                "2",
+                "-c",
+                &clients.to_string(),
+                "-T",
+            ])
+            .arg(duration.as_secs().max(1).to_string())
+            .arg("-f")
+            .arg(&file)
+            .arg(self.url(database))
+            .output()
+            .map_err(io)?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let rate = said
+            .lines()
+            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+        rate.ok_or_else(|| {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            io(std::io::Error::other(said + &error))
+        })
+    }
+
     /// SIGKILL to the server; its sessions end as soon as they notice.
     pub fn kill(&mut self) {
         if let Some(process) = &mut self.process {
