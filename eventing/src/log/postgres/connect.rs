@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
@@ -14,9 +15,10 @@ use crate::log::{LogError, OpenError};
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// How long a read may take, with its wait for a connection.
 const READ_LIMIT: Duration = Duration::from_secs(30);
-/// What every session is told: a lock held by a process that hangs must not hang the others, and a transaction whose
-/// process hangs is ended by the server.
-const SESSION: &str = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=10s";
+/// What every session is told, whatever the server's own settings are: a commit is answered when it is on the disk, a lock
+/// held by a process that hangs does not hang the others, and a transaction whose process hangs is ended by the server.
+const SESSION: &str =
+    "-c synchronous_commit=on -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s";
 
 /// Where the log's database is. Its password is in no message and no debug form.
 #[derive(Clone)]
@@ -48,6 +50,7 @@ impl PostgresConfig {
         config
             .application_name("segue")
             .options(SESSION)
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .connect_timeout(CONNECT_LIMIT)
             .keepalives_idle(Duration::from_secs(10))
             .tcp_user_timeout(Duration::from_secs(10));
