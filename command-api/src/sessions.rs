@@ -5,7 +5,8 @@
 //!
 //! What this process knows of: its own appends, at once, before they are answered ([`SessionGate::note`]); appends of
 //! other processes, as soon as the log's head is seen to move (within about 50 ms); and the stream's head in the log, when
-//! an account is seen for the first time. Before the view has reached the head that the log had at start, nobody passes.
+//! an account is seen for the first time. Before a token that the view does not know is refused, everything that is in the log at
+//! that moment is taken into account, so a session holds at every process once its token was given out. Before the view has reached the head that the log had at start, nobody passes.
 //!
 //! When a session was last used is kept in this process only, to the minute. After a restart every session counts as used
 //! at the start, so idle expiry can be late by one run of the process, and the absolute expiry is not touched.
@@ -26,7 +27,8 @@ use eventing::{EventFilter, EventLog, LogError, Position, StreamId, Version};
 use parking_lot::Mutex;
 use projectors::{ProjectionKind, SessionView, Until, ViewError, ViewReader, Viewed};
 use quick_cache::sync::Cache;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
 
@@ -57,6 +59,8 @@ struct Inner {
     /// The newest version of an account's stream that is known; 0 until the log was asked.
     newest: Cache<AccountId, Arc<AtomicU64>>,
     recent: Mutex<VecDeque<(Instant, AccountId, Version)>>,
+    /// Every append to an account up to here is noted.
+    followed: watch::Sender<Position>,
     last_seen: Cache<SessionHash, DateTime<Utc>>,
 }
 
@@ -110,6 +114,7 @@ impl SessionGate {
             has_started: AtomicBool::new(false),
             newest: Cache::new(ACCOUNTS_MAX),
             recent: Mutex::default(),
+            followed: watch::Sender::new(head_at_start),
             last_seen: Cache::new(SESSIONS_MAX),
         }))
     }
@@ -153,6 +158,7 @@ impl SessionGate {
         let found = match self.look(hash)? {
             Some(found) => found,
             None => {
+                self.wait_for_follower(deadline).await?;
                 self.wait_for_recent(deadline).await?;
                 self.look(hash)?.ok_or(NotAdmitted::NoSession)?
             }
@@ -211,6 +217,17 @@ impl SessionGate {
             .map_err(NotAdmitted::Log)?;
         let version = head.map_or(0, |head| head.version.0);
         Ok(Version(newest.fetch_max(version, Ordering::AcqRel).max(version)))
+    }
+
+    /// A token that the view does not know may have been given out by another process: waits until everything that is in
+    /// the log now is noted.
+    async fn wait_for_follower(&self, deadline: Instant) -> Result<(), NotAdmitted> {
+        let head = self.0.log.head().await.map_err(NotAdmitted::Log)?;
+        let mut followed = self.0.followed.subscribe();
+        match timeout_at(deadline, followed.wait_for(|followed| *followed >= head)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(NotAdmitted::Behind),
+        }
     }
 
     /// A token that the view does not know may have been given out a moment ago: waits for the accounts that moved.
@@ -309,7 +326,10 @@ impl SessionGate {
         loop {
             let seen = *head.borrow_and_update();
             match self.note_appends(after, seen).await {
-                Ok(reached) => after = reached,
+                Ok(reached) => {
+                    after = reached;
+                    self.0.followed.send_replace(reached);
+                }
                 Err(error) => {
                     tracing::warn!(error = %error, "the log could not be followed for sessions; trying again");
                     tokio::time::sleep(Duration::from_millis(100)).await;
