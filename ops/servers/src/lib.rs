@@ -6,14 +6,20 @@
 //! Every server can be killed, paused, resumed, stopped and started again on the same port and folder.
 
 pub mod error;
+pub mod firestore;
 pub mod folder;
 pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod rabbitmq;
+pub mod redis;
 
 pub use error::ServerError;
+pub use firestore::{Emulator, Firestore};
 pub use folder::Folder;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use proxy::{Proxy, Trouble};
+pub use rabbitmq::RabbitMq;
+pub use redis::{Redis, RedisOptions};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use nix::{
-    sys::signal::Signal,
-    unistd::{Uid, User, chown},
+    sys::signal::{Signal, kill},
+    unistd::{Pid, Uid, User, chown},
 };
 
 use crate::{Folder, Process, ServerError, ports::free_port};
@@ -150,6 +150,30 @@ impl Postgres {
     pub fn kill(&mut self) {
         if let Some(process) = &mut self.process {
             process.kill();
+        }
+    }
+
+    /// SIGSTOP to the server and all of its sessions, which are process groups of their own.
+    pub fn pause(&self) {
+        self.signal_all(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT to all of them.
+    pub fn resume(&self) {
+        self.signal_all(Signal::SIGCONT);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let Some(server) = self.process.as_ref().map(Process::id) else {
+            return;
+        };
+        let sessions =
+            std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+        let sessions = sessions.split_whitespace().filter_map(|id| id.parse().ok());
+        // The server first, so that it starts no session meanwhile.
+        for id in i32::try_from(server).into_iter().chain(sessions) {
+            // One that has just ended needs no signal.
+            let _ = kill(Pid::from_raw(id), signal);
         }
     }
 

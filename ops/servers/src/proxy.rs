@@ -29,8 +29,13 @@ pub enum Trouble {
     None,
     /// Those there are end with a reset, and new ones are reset at once.
     Refuse,
-    /// Whatever is sent is taken and goes nowhere, either way.
+    /// Whatever is sent is taken and goes nowhere, either way. A connection that lost something so ends with a reset when
+    /// the trouble does: no network loses a part of a connection and delivers the rest.
     Silence,
+    /// What the client sends goes nowhere; what the server sends still arrives. Ends as silence does.
+    DeafServer,
+    /// What the server sends goes nowhere; what the client sends still arrives. Ends as silence does.
+    DeafClient,
     /// Every piece waits for so long before it goes on, either way.
     Delay(Duration),
     /// What the client sends is passed on until this comes by; then the connection is reset before it has gone on.
@@ -39,8 +44,24 @@ pub enum Trouble {
     ResetAfter(Vec<u8>),
 }
 
-/// Whether a connection's answers are held back, since it is about to be reset.
-type Muted = Arc<AtomicBool>;
+impl Trouble {
+    fn loses_requests(&self) -> bool {
+        matches!(self, Self::Silence | Self::DeafServer)
+    }
+
+    fn loses_answers(&self) -> bool {
+        matches!(self, Self::Silence | Self::DeafClient)
+    }
+}
+
+/// What became of one connection.
+#[derive(Debug, Default)]
+struct Fate {
+    /// Its answers are held back, since it is about to be reset.
+    is_muted: AtomicBool,
+    /// Something of it went nowhere.
+    is_torn: AtomicBool,
+}
 
 /// Listens on 127.0.0.1 and passes everything on to another port there. Ends with its value.
 #[derive(Debug)]
@@ -107,20 +128,25 @@ async fn pass(client: TcpStream, target: u16, trouble: Arc<watch::Sender<Trouble
     // Small messages go on at once, as without a proxy.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     reset_when_dropped(&client);
-    let muted = Muted::default();
+    let fate = Fate::default();
     let (client_reads, client_writes) = client.into_split();
     let (server_reads, server_writes) = server.into_split();
     tokio::select! {
-        () = requests(client_reads, server_writes, Arc::clone(&trouble), &muted) => {}
-        () = answers(server_reads, client_writes, Arc::clone(&trouble), &muted) => {}
-        () = refused(&trouble) => {}
+        () = requests(client_reads, server_writes, Arc::clone(&trouble), &fate) => {}
+        () = answers(server_reads, client_writes, Arc::clone(&trouble), &fate) => {}
+        () = ended(&trouble, &fate) => {}
     }
 }
 
-async fn refused(trouble: &watch::Sender<Trouble>) {
+/// Completes when the trouble is such that the connection must end.
+async fn ended(trouble: &watch::Sender<Trouble>, fate: &Fate) {
     let mut changes = trouble.subscribe();
+    let must_end = |trouble: &Trouble| {
+        let loses = trouble.loses_requests() || trouble.loses_answers();
+        *trouble == Trouble::Refuse || (!loses && fate.is_torn.load(Ordering::Acquire))
+    };
     // The sender outlives this: it is held here.
-    let _ = changes.wait_for(|trouble| *trouble == Trouble::Refuse).await;
+    let _ = changes.wait_for(must_end).await;
 }
 
 /// Passes requests on until an end, or until the trouble ends the connection.
@@ -128,7 +154,7 @@ async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     trouble: Arc<watch::Sender<Trouble>>,
-    muted: &Muted,
+    fate: &Fate,
 ) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
@@ -141,14 +167,16 @@ async fn requests(
             }
             Trouble::ResetAfter(mark) if holds(piece, &mark) => {
                 trouble.send_replace(Trouble::None);
-                muted.store(true, Ordering::Release);
+                fate.is_muted.store(true, Ordering::Release);
                 // The server gets all of it and has a moment to act on it.
                 let _ = to.write_all(piece).await;
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 return;
             }
             other => {
-                if pass_on(piece, &mut to, other).await.is_err() {
+                if other.loses_requests() {
+                    fate.is_torn.store(true, Ordering::Release);
+                } else if pass_on(piece, &mut to, other).await.is_err() {
                     return;
                 }
             }
@@ -161,25 +189,25 @@ async fn answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     trouble: Arc<watch::Sender<Trouble>>,
-    muted: &Muted,
+    fate: &Fate,
 ) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
         let now = trouble.borrow().clone();
-        if muted.load(Ordering::Acquire) {
+        if fate.is_muted.load(Ordering::Acquire) {
             continue;
         }
-        if pass_on(&piece[..length], &mut to, now).await.is_err() {
+        if now.loses_answers() {
+            fate.is_torn.store(true, Ordering::Release);
+        } else if pass_on(&piece[..length], &mut to, now).await.is_err() {
             return;
         }
     }
 }
 
 async fn pass_on(piece: &[u8], to: &mut OwnedWriteHalf, trouble: Trouble) -> std::io::Result<()> {
-    match trouble {
-        Trouble::Silence => return Ok(()),
-        Trouble::Delay(delay) => tokio::time::sleep(delay).await,
-        _ => {}
+    if let Trouble::Delay(delay) = trouble {
+        tokio::time::sleep(delay).await;
     }
     to.write_all(piece).await
 }
