@@ -21,6 +21,7 @@ pub mod dead_letters;
 pub mod execute;
 pub mod failpoints;
 pub mod ids;
+mod jitter;
 pub mod keys;
 pub mod log;
 pub mod record;
@@ -38,6 +39,6 @@ pub use ids::{
 pub use keys::{KeyError, Keys, MasterKey, MasterKeyError, Payload};
 pub use log::{
     DeadLetterKey, DeadLetterRow, DeadLetterState, EventFilter, EventLog, LogConfig, LogError, Migrated,
-    OpenError, PostgresConfig, StreamHead, migrate,
+    OpenError, PostgresConfig, RelayLock, StreamHead, migrate,
 };
 pub use record::{Body, EncodedEvent, InvalidRecord, Metadata, NewEvent, RecordedEvent, SealedPayload};

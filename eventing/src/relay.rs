@@ -4,21 +4,34 @@
 //! is refused, or that no queue takes, is not a publish: the relay tries it again and says so. What was published and
 //! not yet noted is published again after a crash; consumers know duplicates.
 //!
-//! Not here: which of several processes relays. Until there is a lock for it, one process of a deployment does.
+//! Of several processes on one log, one relays at a time to a broker: the one that holds the log's
+//! [relay lock](EventLog::relay_lock). The others stand by. A relay that lost the lock without noticing can publish
+//! what was published before, and nothing worse: its checkpoint never goes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    EventLog, LogError, Position, RecordedEvent,
+    EventLog, LogError, Position, RecordedEvent, RelayLock,
     bus::{Bus, BusError, Confirmation},
+    consumer::chain_of,
     failpoint,
 };
 
-/// Events published together: a broker's window of outstanding confirmations.
-const BATCH_MAX: usize = 500;
+/// Events published together at most: a broker's window of outstanding confirmations. Each window costs one write of
+/// the checkpoint and one wait for the broker's disk, and its events are held in memory.
+const BATCH_MAX: usize = 1_000;
+/// Bytes of the records published together, unless one record alone is larger: a slow disk writes them within the
+/// broker's time to answer. A thousand of the usual records have less.
+const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How long a round that has begun may go on after the relay was asked to stop. A broker that answers needs far less;
+/// what was published and not noted is published again.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// Events in one batch from which on the log counts as busy.
 const BUSY_FROM: usize = 16;
 /// While the log is busy, batches begin about this far apart: one reading of the log serves several commits.
@@ -29,6 +42,9 @@ const POLL_EVERY: Duration = Duration::from_millis(50);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The longest wait after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// How often a relay that has nothing to do looks whether it still holds the lock, and one that stands by whether it is
+/// free. A relay that has something to publish looks each time before.
+const LOCK_EVERY: Duration = Duration::from_secs(1);
 /// The name of the relay's checkpoint in the log's database.
 const CHECKPOINT: &str = "relay";
 
@@ -37,17 +53,29 @@ const CHECKPOINT: &str = "relay";
 pub enum RelayStart {
     /// At the head of the log: for a bus in this process, whose queues are empty and whose consumers read the log.
     Head,
-    /// Where the last relay stopped, as noted in the log's database: for a broker, which keeps what it was given.
+    /// Where the last relay stopped, as noted in the log's database: for a broker, which keeps what it was given. One
+    /// relay of a log works at a time; the others stand by.
     Noted,
 }
 
 /// How far a relay has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayStatus {
-    /// Everything at or below is confirmed.
+    /// Whether it publishes or another one does.
+    pub role: RelayRole,
+    /// Everything at or below is confirmed, as far as this relay knows.
     pub published: Position,
     /// Why the last attempt failed; nothing when it went well.
     pub last_error: Option<String>,
+}
+
+/// Which of the relays of one log this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayRole {
+    /// The one that publishes.
+    Leading,
+    /// It publishes when the other one stops, or has not begun yet.
+    Standby,
 }
 
 /// Tails the log and publishes it.
@@ -57,6 +85,10 @@ pub struct Relay {
     bus: Bus,
     start: RelayStart,
     published: Position,
+    /// Events in the next window at most: fewer after one that was not answered, which would only be sent again.
+    window: usize,
+    lock: Option<RelayLock>,
+    lock_seen: Instant,
     status: watch::Sender<RelayStatus>,
 }
 
@@ -87,7 +119,7 @@ impl RoundError {
     fn fatal(self) -> Result<RelayError, Self> {
         match self {
             Self::Log(error @ (LogError::Corrupt(_) | LogError::Stopped)) => Ok(RelayError::Log(error)),
-            Self::Bus(error @ (BusError::NotDeclared(_) | BusError::Conflict(_))) => {
+            Self::Bus(error @ (BusError::NotDeclared(_) | BusError::Conflict { .. })) => {
                 Ok(RelayError::Bus(error))
             }
             other => Err(other),
@@ -100,6 +132,7 @@ impl Relay {
     #[must_use]
     pub fn new(log: EventLog, bus: Bus, start: RelayStart) -> Self {
         let status = watch::Sender::new(RelayStatus {
+            role: RelayRole::Standby,
             published: Position::START,
             last_error: None,
         });
@@ -108,6 +141,9 @@ impl Relay {
             bus,
             start,
             published: Position::START,
+            window: BATCH_MAX,
+            lock: None,
+            lock_seen: Instant::now(),
             status,
         }
     }
@@ -118,7 +154,8 @@ impl Relay {
         self.status.subscribe()
     }
 
-    /// Publishes until `shutdown`, waiting out whatever passes.
+    /// Publishes until `shutdown`, waiting out whatever passes. Then it finishes what it is at, or drops it after some
+    /// seconds.
     ///
     /// # Errors
     /// [`RelayError`]: it stopped without being asked. What is confirmed stays so.
@@ -127,11 +164,15 @@ impl Relay {
         let mut begun = false;
         let mut failures = 0;
         while !shutdown.is_cancelled() {
-            let wait = match self.round(&mut begun).await {
-                Ok(published) => {
+            let round = tokio::select! {
+                round = self.round(&mut begun) => round,
+                () = overdue(&shutdown) => break,
+            };
+            let wait = match round {
+                Ok(did) => {
                     failures = 0;
                     self.tell(None);
-                    Rest::after(published)
+                    did
                 }
                 Err(error) => {
                     failures += 1;
@@ -144,33 +185,93 @@ impl Relay {
         Ok(())
     }
 
-    /// Publishes one batch, and answers how many events it had.
-    async fn round(&mut self, begun: &mut bool) -> Result<usize, RoundError> {
+    /// Publishes one batch if it is this relay's turn, and answers how to rest.
+    async fn round(&mut self, begun: &mut bool) -> Result<Rest, RoundError> {
+        if !self.leads(LOCK_EVERY).await? {
+            *begun = false;
+            self.published = self.noted().await?;
+            return Ok(Rest::For(LOCK_EVERY));
+        }
         if !*begun {
             self.begin().await?;
             *begun = true;
         }
-        let events: Vec<Arc<RecordedEvent>> = self
-            .log
-            .read_after(self.published, BATCH_MAX)
-            .await?
-            .into_iter()
-            .map(Arc::new)
-            .collect();
+        let events = self.next_window().await?;
         if events.is_empty() {
-            return Ok(0);
+            return Ok(Rest::UntilMoved);
         }
+        if !self.leads(Duration::ZERO).await? {
+            *begun = false;
+            return Ok(Rest::None);
+        }
+        let is_full = events.len() >= self.window || bytes_of(&events) >= BATCH_BYTES_MAX / 2;
         failpoint!("relay.before_publish");
-        let confirmations = self.bus.publish(&events).await?;
+        let confirmations = self.publish(&events).await?;
         failpoint!("relay.after_publish");
         self.advance(&events, &confirmations).await?;
-        Ok(events.len())
+        Ok(if is_full {
+            Rest::None
+        } else {
+            Rest::after(events.len())
+        })
+    }
+
+    /// The events to publish together, within both bounds.
+    async fn next_window(&self) -> Result<Vec<Arc<RecordedEvent>>, RoundError> {
+        let mut bytes = 0;
+        let read = self.log.tail_after(self.published, self.window).await?;
+        let fits = read.into_iter().enumerate().take_while(|(nth, event)| {
+            bytes += event.record.len();
+            *nth == 0 || bytes <= BATCH_BYTES_MAX
+        });
+        Ok(fits.map(|(_, event)| Arc::new(event)).collect())
+    }
+
+    /// Publishes a window, and sees to it that the next one is of a size that the broker answers for in time.
+    async fn publish(&mut self, events: &[Arc<RecordedEvent>]) -> Result<Vec<Confirmation>, BusError> {
+        let published = self.bus.publish(events).await;
+        self.window = match &published {
+            // Slowly, since one that is too large again is sent in vain.
+            Ok(_) if events.len() >= self.window => (self.window + self.window / 16 + 1).min(BATCH_MAX),
+            Err(BusError::Unavailable(_)) => (events.len() / 2).max(1),
+            Ok(_) | Err(_) => self.window,
+        };
+        published
+    }
+
+    /// Whether this relay is the one that publishes. A lock that was seen within `trust` counts as held; one that was
+    /// lost is taken again only in the next round, which begins at the noted position.
+    async fn leads(&mut self, trust: Duration) -> Result<bool, RoundError> {
+        if self.start == RelayStart::Head {
+            return Ok(true);
+        }
+        match &self.lock {
+            Some(_) if self.lock_seen.elapsed() < trust => return Ok(true),
+            Some(lock) if lock.is_held().await => {}
+            Some(_) => {
+                tracing::warn!("the relay lost its lock; it takes it again or stands by");
+                self.lock = None;
+                return Ok(false);
+            }
+            None => {
+                self.lock = self.log.relay_lock().await?;
+                if self.lock.is_some() {
+                    tracing::info!("this process relays from now on");
+                }
+            }
+        }
+        self.lock_seen = Instant::now();
+        Ok(self.lock.is_some())
+    }
+
+    async fn noted(&self) -> Result<Position, RoundError> {
+        Ok(self.log.checkpoint(CHECKPOINT).await?.unwrap_or_default())
     }
 
     async fn begin(&mut self) -> Result<(), RoundError> {
         self.published = match self.start {
             RelayStart::Head => self.log.head().await?,
-            RelayStart::Noted => self.log.checkpoint(CHECKPOINT).await?.unwrap_or_default(),
+            RelayStart::Noted => self.noted().await?,
         };
         Ok(self.bus.begin_after(self.published).await?)
     }
@@ -181,8 +282,12 @@ impl Relay {
         events: &[Arc<RecordedEvent>],
         confirmations: &[Confirmation],
     ) -> Result<(), RoundError> {
-        let is_published =
-            |confirmation: Confirmation| matches!(confirmation, Confirmation::Ok | Confirmation::Untagged);
+        let is_published = |confirmation: Confirmation| {
+            matches!(
+                confirmation,
+                Confirmation::Ok | Confirmation::Untagged | Confirmation::LeftToTheLog
+            )
+        };
         let confirmed = confirmations
             .iter()
             .take_while(|confirmation| is_published(**confirmation))
@@ -190,7 +295,7 @@ impl Relay {
         if let Some(last) = events[..confirmed.min(events.len())].last() {
             self.published = last.position;
             if self.start == RelayStart::Noted {
-                self.log.set_checkpoint(CHECKPOINT, self.published).await?;
+                self.log.raise_checkpoint(CHECKPOINT, self.published).await?;
             }
         }
         match (events.get(confirmed), confirmations.get(confirmed)) {
@@ -205,19 +310,35 @@ impl Relay {
             Ok(fatal) => return Err(self.stopped(fatal)),
             Err(error) => error,
         };
-        tracing::warn!(relay.published = self.published.0, error = %error, "the relay could not publish; it tries again");
-        self.tell(Some(error.to_string()));
+        let error = chain_of(&error);
+        tracing::warn!(
+            relay.published = self.published.0,
+            error,
+            "the relay could not publish; it tries again"
+        );
+        self.tell(Some(error));
         Ok(())
     }
 
     fn stopped(&self, error: RelayError) -> RelayError {
-        tracing::error!(relay.published = self.published.0, error = %error, "the relay stopped");
-        self.tell(Some(error.to_string()));
+        let chain = chain_of(&error);
+        tracing::error!(
+            relay.published = self.published.0,
+            error = chain,
+            "the relay stopped"
+        );
+        self.tell(Some(chain));
         error
     }
 
     fn tell(&self, last_error: Option<String>) {
+        let leads = self.start == RelayStart::Head || self.lock.is_some();
         let status = RelayStatus {
+            role: if leads {
+                RelayRole::Leading
+            } else {
+                RelayRole::Standby
+            },
             published: self.published,
             last_error,
         };
@@ -243,11 +364,20 @@ enum Rest {
 impl Rest {
     fn after(published: usize) -> Self {
         match published {
-            BATCH_MAX.. => Self::None,
             BUSY_FROM.. => Self::For(BUSY_INTERVAL),
             _ => Self::UntilMoved,
         }
     }
+}
+
+fn bytes_of(events: &[Arc<RecordedEvent>]) -> usize {
+    events.iter().map(|event| event.record.len()).sum()
+}
+
+/// Ends when the relay was asked to stop and had time enough for it.
+async fn overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(LEAVE_WITHIN).await;
 }
 
 /// Rests, unless the end comes first.

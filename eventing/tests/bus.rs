@@ -100,6 +100,21 @@ async fn what_another_consumer_holds_is_not_settled() {
 }
 
 #[tokio::test]
+async fn what_a_lost_consumer_held_comes_again_in_its_old_order() {
+    let bus = bus_with_queues_of(100).await;
+    let events: Vec<_> = (1..=4).map(|position| recorded(position, "account")).collect();
+    publish(&bus, &events).await;
+    let mut lost = bus.consume("users", 3).await.unwrap();
+    let held = take(&mut lost).await;
+    drop((held, lost));
+    let again = take(&mut bus.consume("users", 10).await.unwrap()).await;
+    let came = again
+        .iter()
+        .map(|delivery| (delivery.content.as_ref().unwrap().position.0, delivery.attempt));
+    assert_eq!(came.collect::<Vec<_>>(), [(1, 2), (2, 2), (3, 2), (4, 1)]);
+}
+
+#[tokio::test]
 async fn an_overflowing_queue_sends_its_consumers_to_the_log_and_stays_small() {
     let bus = bus_with_queues_of(4).await;
     let mut deliveries = bus.consume("users", 10).await.unwrap();

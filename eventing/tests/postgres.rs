@@ -132,6 +132,32 @@ mod faults {
         assert_eq!(appended.position, Position(1));
     }
 
+    /// Each of a batch once took some seconds more, with all later appends behind it.
+    #[tokio::test]
+    async fn a_batch_whose_commit_stays_unknown_is_told_so_all_together() {
+        let (proxy, log, straight) = behind_proxy().await;
+        log.append(append()).await.expect("an append");
+        proxy.make(Trouble::ResetAfter(b"COMMIT".to_vec()));
+        let silence = async {
+            while proxy.trouble() != Trouble::None {
+                tokio::task::yield_now().await;
+            }
+            proxy.make(Trouble::Silence);
+        };
+        // In a runtime of one thread all of them are sent before the writer takes the first.
+        let appending = (0..15).map(|_| log.append(append()));
+        let begun = std::time::Instant::now();
+        let (answers, ()) = tokio::join!(futures::future::join_all(appending), silence);
+        assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+        for answer in answers {
+            assert!(
+                matches!(answer, Err(AppendError::OutcomeUnknown(_))),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(straight.log.head().await.expect("the head"), Position(16));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_database_that_is_away_is_told_in_time_and_comes_back_by_itself() {
         let (proxy, log, _straight) = behind_proxy().await;
@@ -354,5 +380,72 @@ mod opening {
         let no_url = PostgresConfig::parse("my-private-database").expect_err("it is none");
         assert!(no_url.to_string().contains("is no URL"), "{no_url}");
         assert!(!no_url.to_string().contains("private"), "{no_url}");
+    }
+}
+
+mod relays {
+    use std::time::Duration;
+
+    use eventing::bus::{Bus, Topology};
+    use eventing::relay::{Relay, RelayRole, RelayStart, RelayStatus};
+    use eventing::testing::LogUnderTest;
+    use eventing::testing::event_log::{an_append, new_stream};
+    use eventing::{EventLog, ExpectedVersion, Position};
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+
+    use crate::server::SERVER;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn start(log: EventLog, stop: &CancellationToken) -> watch::Receiver<RelayStatus> {
+        let bus = Bus::in_process();
+        let topology = Topology::by_tag(|_| Some("all"), &["all"]);
+        bus.declare(&topology).await.expect("declared");
+        let relay = Relay::new(log, bus, RelayStart::Noted);
+        let status = relay.status();
+        tokio::spawn(relay.run(stop.clone()));
+        status
+    }
+
+    async fn until(status: &mut watch::Receiver<RelayStatus>, holds: impl FnMut(&RelayStatus) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, status.wait_for(holds)).await;
+        let in_time = waited.is_ok();
+        drop(waited);
+        assert!(in_time, "{:?}", status.borrow());
+    }
+
+    /// The test of a relay that was paused, replaced and resumed, without waiting for the server to end its session.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_relay_that_loses_its_session_stops_until_it_has_the_lock_again() {
+        let url = SERVER.new_database().expect("a database");
+        let test = LogUnderTest::postgres(&url).await;
+        let stop = CancellationToken::new();
+        let mut one = start(test.log.clone(), &stop).await;
+        until(&mut one, |status| status.role == RelayRole::Leading).await;
+        let mut two = start(test.open_again().await, &stop).await;
+        let append = || an_append(&new_stream(), ExpectedVersion::NoStream, 10);
+        test.log.append(append()).await.expect("an append");
+        until(&mut one, |status| status.published == Position(10)).await;
+        until(&mut two, |status| status.published == Position(10)).await;
+        assert_eq!(two.borrow().role, RelayRole::Standby);
+
+        let database = url.rsplit('/').next().expect("a name");
+        let ended =
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        assert_eq!(SERVER.psql(database, ended).expect("it answers"), "1");
+        until(&mut one, |status| status.role == RelayRole::Standby).await;
+        test.log.append(append()).await.expect("an append");
+        until(&mut one, |status| status.published == Position(20)).await;
+        until(&mut two, |status| status.published == Position(20)).await;
+        let roles = [one.borrow().role, two.borrow().role];
+        let leading = roles.iter().filter(|role| **role == RelayRole::Leading).count();
+        assert_eq!(leading, 1, "{roles:?}");
+        assert_eq!(
+            test.log.checkpoint("relay").await.expect("a read"),
+            Some(Position(20))
+        );
+        stop.cancel();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     BusError,
     in_process::{InProcessConsumer, Receipt},
+    rabbitmq::{self, RabbitMqConsumer},
 };
 use crate::{Position, RecordedEvent};
 
@@ -15,9 +16,14 @@ pub struct Deliveries(Source);
 #[derive(Debug)]
 enum Source {
     InProcess(InProcessConsumer),
+    RabbitMq(Box<RabbitMqConsumer>),
 }
 
 impl Deliveries {
+    pub(super) fn rabbitmq(consumer: RabbitMqConsumer) -> Self {
+        Self(Source::RabbitMq(Box::new(consumer)))
+    }
+
     pub(super) fn in_process(consumer: InProcessConsumer) -> Self {
         Self(Source::InProcess(consumer))
     }
@@ -32,6 +38,7 @@ impl Deliveries {
     pub async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
         match &mut self.0 {
             Source::InProcess(consumer) => Ok(consumer.next(max).await),
+            Source::RabbitMq(consumer) => consumer.next(max).await,
         }
     }
 
@@ -40,6 +47,7 @@ impl Deliveries {
     pub fn settled(&self) -> Option<Settled> {
         match &self.0 {
             Source::InProcess(consumer) => consumer.settled(),
+            Source::RabbitMq(_) => None,
         }
     }
 }
@@ -73,6 +81,7 @@ pub struct Malformed(pub String);
 #[derive(Debug)]
 enum Acker {
     InProcess(Receipt),
+    RabbitMq(rabbitmq::Receipt),
 }
 
 impl Delivery {
@@ -84,6 +93,23 @@ impl Delivery {
         }
     }
 
+    pub(super) fn rabbitmq(
+        content: Result<Arc<RecordedEvent>, Malformed>,
+        attempt: u32,
+        receipt: rabbitmq::Receipt,
+    ) -> Self {
+        Self {
+            content,
+            attempt,
+            acker: Acker::RabbitMq(receipt),
+        }
+    }
+
+    /// Whether it never left this process, so that its event is surely one that this process's relay read from the log.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        matches!(self.acker, Acker::InProcess(_))
+    }
+
     /// Acknowledges: the message never comes again by this queue. Call it when the effect is stored.
     ///
     /// # Errors
@@ -91,18 +117,20 @@ impl Delivery {
     pub async fn ack(self) -> Result<(), BusError> {
         match self.acker {
             Acker::InProcess(receipt) => receipt.ack(),
+            Acker::RabbitMq(receipt) => return receipt.ack(),
         }
         Ok(())
     }
 
-    /// Gives the message back: to its old place in the queue when `requeue`, unless it has reached the delivery limit;
-    /// otherwise to the dead letters.
+    /// Gives the message back: to the queue when `requeue`, unless it has reached the delivery limit; otherwise to the
+    /// dead letters. It comes again soon, at its old place if nothing else was given back.
     ///
     /// # Errors
     /// - `Unavailable`: the message may come again.
     pub async fn nack(self, requeue: bool) -> Result<(), BusError> {
         match self.acker {
             Acker::InProcess(receipt) => receipt.nack(requeue),
+            Acker::RabbitMq(receipt) => return receipt.nack(requeue),
         }
         Ok(())
     }

@@ -12,17 +12,21 @@
 //! published ([`crate::relay`]), and what a message does ([`crate::consumer`]).
 
 mod delivery;
+pub mod envelope;
 mod in_process;
+mod rabbitmq;
 mod topology;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 pub use self::{
     delivery::{Deliveries, Delivery, Malformed, Settled},
+    rabbitmq::RabbitMqConfig,
     topology::{Overflow, QueueSettings, TagOf, Topology},
 };
 use crate::{Position, RecordedEvent};
 use in_process::InProcessBus;
+use rabbitmq::RabbitMqBus;
 
 /// The topic exchange that all events go through.
 pub const EXCHANGE: &str = "segue.events";
@@ -34,6 +38,8 @@ pub const DEAD_QUEUE: &str = "segue.dead";
 pub enum Bus {
     /// Queues in this process's memory.
     InProcess(InProcessBus),
+    /// Quorum queues of a RabbitMQ broker.
+    RabbitMq(RabbitMqBus),
 }
 
 impl Bus {
@@ -44,24 +50,46 @@ impl Bus {
         Self::InProcess(InProcessBus::default())
     }
 
+    /// A bus by a RabbitMQ broker, 3.10 or newer. Nothing is connected before the first call, which must be made in a
+    /// Tokio runtime; from then on a connection that is lost is made again. The queues outlive the process.
+    #[must_use]
+    pub fn rabbitmq(config: RabbitMqConfig) -> Self {
+        Self::RabbitMq(RabbitMqBus::new(config))
+    }
+
+    /// Whether the bus can be reached now, for readiness. Asks nobody and waits for nothing.
+    #[must_use]
+    pub fn status(&self) -> BusStatus {
+        match self {
+            Self::InProcess(_) => BusStatus::Connected,
+            Self::RabbitMq(bus) => bus.status(),
+        }
+    }
+
     /// Makes the exchange, queues and bindings of `topology` exist. Idempotent.
     ///
     /// # Errors
-    /// - `Conflict`: a queue exists with other settings. Nothing was declared.
-    /// - `Unavailable`: some of it may have been declared. Declare again.
+    /// - `Conflict`: a queue exists with other settings, and stays as it is. Others may have been declared on a broker.
+    /// - `Misconfigured`: the broker does not let us in, or is none. Nothing was declared; it is remembered as after
+    ///   `Unavailable`.
+    /// - `Unavailable`: some of it may have been declared. It is remembered, and declared before anything is next
+    ///   published or consumed: a process may go on to start without its broker.
     pub async fn declare(&self, topology: &Topology) -> Result<(), BusError> {
         match self {
             Self::InProcess(bus) => bus.declare(topology),
+            Self::RabbitMq(bus) => bus.declare(topology).await,
         }
     }
 
     /// Tells the queues that publishing starts after `position`: what lies at or below it will not come by the bus.
+    /// A broker does not ask.
     ///
     /// # Errors
     /// - `Unavailable`: nothing is changed.
     pub async fn begin_after(&self, position: Position) -> Result<(), BusError> {
         match self {
             Self::InProcess(bus) => bus.begin_after(position),
+            Self::RabbitMq(_) => {}
         }
         Ok(())
     }
@@ -72,10 +100,12 @@ impl Bus {
     ///
     /// # Errors
     /// - `NotDeclared`: no topology was declared. Nothing was published.
+    /// - `Conflict`, `Misconfigured`: as for [`Bus::declare`]. Nothing was published.
     /// - `Unavailable`: any of them may have been published.
     pub async fn publish(&self, events: &[Arc<RecordedEvent>]) -> Result<Vec<Confirmation>, BusError> {
         match self {
             Self::InProcess(bus) => bus.publish(events),
+            Self::RabbitMq(bus) => bus.publish(events).await,
         }
     }
 
@@ -83,10 +113,12 @@ impl Bus {
     ///
     /// # Errors
     /// - `NotDeclared`: there is no such queue.
+    /// - `Conflict`, `Misconfigured`: as for [`Bus::declare`].
     /// - `Unavailable`: try again.
     pub async fn consume(&self, queue: &str, prefetch: usize) -> Result<Deliveries, BusError> {
         match self {
             Self::InProcess(bus) => bus.consume(queue, prefetch).map(Deliveries::in_process),
+            Self::RabbitMq(bus) => bus.consume(queue, prefetch).await.map(Deliveries::rabbitmq),
         }
     }
 
@@ -94,10 +126,12 @@ impl Bus {
     ///
     /// # Errors
     /// - `NotDeclared`: there is no such queue.
+    /// - `Misconfigured`: as for [`Bus::declare`].
     /// - `Unavailable`: try again.
     pub async fn depth(&self, queue: &str) -> Result<Depth, BusError> {
         match self {
             Self::InProcess(bus) => bus.depth(queue),
+            Self::RabbitMq(bus) => bus.depth(queue).await,
         }
     }
 }
@@ -113,6 +147,31 @@ pub enum Confirmation {
     Unroutable,
     /// A queue did not take it, for it is full. It is **not** published; others may have taken it.
     Refused,
+    /// It is too large for a broker and is never published: consumers find it in the log when they next look there.
+    LeftToTheLog,
+}
+
+/// Whether the bus can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BusStatus {
+    /// As far as is known.
+    Connected,
+    /// Not now; it is tried again all the time.
+    Disconnected {
+        /// Since when.
+        since: SystemTime,
+        /// Why, in a sentence for people, without the password.
+        why: String,
+    },
+}
+
+impl BusStatus {
+    fn disconnected(since: SystemTime, why: &str) -> Self {
+        Self::Disconnected {
+            since,
+            why: why.to_owned(),
+        }
+    }
 }
 
 /// How many messages a queue holds.
@@ -120,8 +179,8 @@ pub enum Confirmation {
 pub struct Depth {
     /// Waiting for a consumer.
     pub ready: usize,
-    /// With a consumer, not acknowledged.
-    pub unacknowledged: usize,
+    /// With a consumer, not acknowledged; nothing when the bus does not tell, as RabbitMQ by AMQP.
+    pub unacknowledged: Option<usize>,
 }
 
 /// The bus could not do what was asked.
@@ -130,10 +189,21 @@ pub enum BusError {
     /// There is no such queue, or no topology at all. Declare it first.
     #[error("the bus has no queue `{0}`")]
     NotDeclared(String),
-    /// The queue exists with other settings. A person must decide.
-    #[error("the queue `{0}` exists with other settings")]
-    Conflict(String),
-    /// The broker did not answer. Connect again, then try again.
+    /// A queue or exchange exists with other settings, as another version of this program made it. A person must decide.
+    #[error(
+        "`{name}` exists on the bus with other settings ({said}): stop publishing, let it run empty, delete it, and start \
+         again; consumers read from the log whatever it still held"
+    )]
+    Conflict {
+        /// Its name.
+        name: String,
+        /// What differs, in the bus's words.
+        said: String,
+    },
+    /// The broker refuses us, or is no broker. A person must change what the text names.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// The broker did not answer. Try again.
     #[error("the bus did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

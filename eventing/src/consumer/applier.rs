@@ -99,16 +99,34 @@ impl<H: Handler> Applier<H> {
         Ok(())
     }
 
-    /// Looks up what people decided about dead letters.
+    /// Looks up what people decided about dead letters, and what other replicas tried and parked.
     pub(super) async fn look_at_decisions(&mut self) -> Result<(), Ended> {
-        let released = ask_log!(self.patience, "read its dead letters", self.ledger.read());
-        for (stream, position) in released {
+        let news = ask_log!(self.patience, "read its dead letters", self.ledger.read());
+        for (stream, position) in news.released {
             if !self.waiting.contains(&stream) {
                 self.waiting.put(stream, Instant::now(), position);
             }
         }
+        for (stream, attempts) in news.tried {
+            self.waiting
+                .postpone(&stream, Instant::now() + self.wait_after(attempts));
+        }
+        let waiting = self.waiting.streams();
+        let parked: Vec<_> = waiting
+            .filter(|stream| self.ledger.is_parked(stream))
+            .cloned()
+            .collect();
+        for stream in parked {
+            self.stop_waiting(&stream).await;
+        }
         self.tell();
         Ok(())
+    }
+
+    /// How long an event waits that was tried so often.
+    fn wait_after(&self, attempts: u32) -> Duration {
+        let (min, max) = (self.settings.backoff_min, self.settings.backoff_max);
+        backoff(attempts, Duration::ZERO, min, max)
     }
 
     /// Whether events of this stream have to wait; sees to it that a stream that failed in an earlier life does.
@@ -117,9 +135,18 @@ impl<H: Handler> Applier<H> {
         if self.ledger.is_parked(stream) || self.waiting.contains(stream) {
             return true;
         }
-        let alone = self.careful || self.ledger.is_failing(stream) || self.ledger.has_skips(stream);
+        let is_failing = self.ledger.is_failing(stream);
+        let alone = self.careful || is_failing || self.ledger.has_skips(stream);
         if alone {
-            self.waiting.put(stream.clone(), Instant::now(), event.position);
+            // One that fails was tried by another replica just now, or is left over from one.
+            let attempts = self.ledger.attempts_at(stream);
+            let wait = if is_failing {
+                self.wait_after(attempts)
+            } else {
+                Duration::ZERO
+            };
+            self.waiting
+                .put(stream.clone(), Instant::now() + wait, event.position);
         }
         if self.careful {
             self.waiting.suspect(stream);
@@ -237,6 +264,16 @@ impl<H: Handler> Applier<H> {
                 .put(span.stream.clone(), Instant::now(), span.first.1);
             return Ok(());
         };
+        // Others may have counted more, or parked it.
+        ask_log!(
+            self.patience,
+            "read a dead letter",
+            self.ledger.read_again(&event)
+        );
+        if self.ledger.is_parked(&span.stream) {
+            self.stop_waiting(&span.stream).await;
+            return Ok(());
+        }
         ask_log!(
             self.patience,
             "remember a failure",
@@ -296,10 +333,31 @@ impl<H: Handler> Applier<H> {
         let Some(event) = self.at_fault(stream).await? else {
             return self.through(stream).await;
         };
+        let is_tried_elsewhere = ask_log!(
+            self.patience,
+            "read a dead letter",
+            self.ledger.read_again(&event)
+        );
+        if self.ledger.is_parked(stream) {
+            self.stop_waiting(stream).await;
+            return Ok(());
+        }
+        if is_tried_elsewhere {
+            let attempts = self.ledger.attempts(stream, event.version);
+            let due = Instant::now() + self.wait_after(attempts);
+            self.waiting.put(stream.clone(), due, event.position);
+            return Ok(());
+        }
+        self.try_event(&event).await
+    }
+
+    /// Tries the first event of a stream that is not applied, and those behind it; parks a hopeless one instead.
+    async fn try_event(&mut self, event: &RecordedEvent) -> Result<(), Ended> {
+        let stream = &event.stream;
         let suspected = self.waiting.is_suspect(stream) || self.ledger.is_failing(stream);
         let skipped = self.ledger.is_skipped(stream, event.version);
         if suspected && !skipped {
-            if self.is_hopeless(&event) {
+            if self.is_hopeless(event) {
                 let span = Span {
                     stream: stream.clone(),
                     first: (event.version, event.position),
@@ -308,7 +366,7 @@ impl<H: Handler> Applier<H> {
                 let error = self.ledger.last_error(stream).to_owned();
                 return self.park(&span, TOO_OFTEN, &error).await;
             }
-            ask_log!(self.patience, "count an attempt", self.ledger.count(&event));
+            ask_log!(self.patience, "count an attempt", self.ledger.count(event));
         }
         let page = if suspected { 1 } else { STREAM_PAGE };
         if self.walk(stream, page).await? {

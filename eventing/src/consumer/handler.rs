@@ -59,17 +59,27 @@ pub trait Handler: Send + Sync + 'static {
         streams: &[StreamId],
     ) -> impl Future<Output = Result<Vec<Version>, HandlerError>> + Send;
 
-    /// The highest position that was stored with [`Handler::handle`]'s `caught_up_to`; `Position(0)` at first.
+    /// The highest position that was stored with [`Handler::store_checkpoint`]; `Position(0)` at first.
     ///
     /// # Errors
     /// The store did not answer. Nothing is changed; the consumer asks again later.
     fn checkpoint(&self) -> impl Future<Output = Result<Position, HandlerError>> + Send;
 
+    /// Raises the stored checkpoint to `position`, unless it is higher: everything wanted at or below is stored, parked
+    /// as a dead letter, or skipped. Answers with what is stored afterwards; that may be less, when the store knows
+    /// that it lacks something.
+    ///
+    /// # Errors
+    /// The store did not answer, and it is unknown which of both is stored. The consumer asks again later.
+    fn store_checkpoint(
+        &self,
+        position: Position,
+    ) -> impl Future<Output = Result<Position, HandlerError>> + Send;
+
     /// Applies `runs` and answers with a verdict for each, in their order. At most one run of a stream is in a call.
     ///
     /// Effects are durable as far as this handler promises before the answer is given. When `caught_up_to` is there,
-    /// it is stored too (the greater of it and what was stored), also when `runs` is empty: everything wanted at or
-    /// below it is then stored, parked as a dead letter, or skipped. The consumer sends it in a call of its own.
+    /// it is stored as by [`Handler::store_checkpoint`], without an answer. The consumer never sends it.
     ///
     /// A run may begin above or below what is applied by now, since replicas compete: answer `AlreadySeen` when all
     /// of it was applied, otherwise `RetryAfter(Duration::ZERO)`, and the consumer asks `applied` again.

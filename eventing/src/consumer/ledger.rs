@@ -15,8 +15,20 @@ const ROWS_MAX: usize = 100_000;
 pub(super) struct Ledger {
     log: EventLog,
     consumer: &'static str,
+    /// Whether it was read at all.
+    is_read: bool,
     open: HashMap<StreamId, DeadLetterRow>,
     skipped: HashMap<StreamId, BTreeSet<Version>>,
+}
+
+/// What others did since the ledger was read last: people, and other replicas.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Streams to be tried now, and a position at or below what they wait for: a person has decided so, or this is the
+    /// first reading and an earlier process ended while it tried.
+    pub(super) released: Vec<(StreamId, Position)>,
+    /// Streams that another replica has tried, and how often they were tried by now.
+    pub(super) tried: Vec<(StreamId, u32)>,
 }
 
 impl Ledger {
@@ -24,35 +36,68 @@ impl Ledger {
         Self {
             log,
             consumer,
+            is_read: false,
             open: HashMap::new(),
             skipped: HashMap::new(),
         }
     }
 
-    /// Reads all rows again; the answer is the streams, and a position at or below what they wait for, that are to be
-    /// tried now because a person has decided so, or because a process ended while it tried.
-    pub(super) async fn read(&mut self) -> Result<Vec<(StreamId, Position)>, LogError> {
+    /// Reads all rows again.
+    pub(super) async fn read(&mut self) -> Result<News, LogError> {
         let rows = self.log.dead_letters(Some(self.consumer), ROWS_MAX).await?;
         let before = std::mem::take(&mut self.open);
         self.skipped.clear();
         for row in rows {
-            if row.state == DeadLetterState::Skipped {
-                self.skipped
-                    .entry(row.key.stream)
-                    .or_default()
-                    .insert(row.key.version);
-            } else {
-                self.open.insert(row.key.stream.clone(), row);
-            }
+            self.learn(row);
         }
-        Ok(self.released(&before))
+        let is_first = !std::mem::replace(&mut self.is_read, true);
+        let tried = if is_first { Vec::new() } else { self.tried(&before) };
+        Ok(News {
+            released: self.released(&before, is_first),
+            tried,
+        })
     }
 
-    fn released(&self, before: &HashMap<StreamId, DeadLetterRow>) -> Vec<(StreamId, Position)> {
+    /// Reads again what stands about `event`. True when another replica has tried it since this one knew of it last.
+    pub(super) async fn read_again(&mut self, event: &RecordedEvent) -> Result<bool, LogError> {
+        let before = self.attempts(&event.stream, event.version);
+        match self.log.dead_letter(&self.key_of(event)).await? {
+            Some(row) => self.learn(row),
+            None => self.forget(event),
+        }
+        Ok(self.attempts(&event.stream, event.version) > before)
+    }
+
+    fn learn(&mut self, row: DeadLetterRow) {
+        let DeadLetterKey { stream, version, .. } = row.key.clone();
+        if row.state != DeadLetterState::Skipped {
+            self.open.insert(stream, row);
+            return;
+        }
+        self.open.retain(|_, open| open.key != row.key);
+        self.skipped.entry(stream).or_default().insert(version);
+    }
+
+    fn forget(&mut self, event: &RecordedEvent) {
+        if self.attempts(&event.stream, event.version) > 0 {
+            self.open.remove(&event.stream);
+        }
+    }
+
+    /// What is `Retrying` because a replica tries it is that replica's, until its wait is over here too.
+    fn released(
+        &self,
+        before: &HashMap<StreamId, DeadLetterRow>,
+        is_first: bool,
+    ) -> Vec<(StreamId, Position)> {
+        let was_parked = |row: &DeadLetterRow| {
+            let before = before.get(&row.key.stream);
+            before.is_some_and(|before| before.state == DeadLetterState::Parked)
+        };
         let retried = self
             .open
             .values()
-            .filter(|row| row.state == DeadLetterState::Retrying);
+            .filter(|row| row.state == DeadLetterState::Retrying && (is_first || was_parked(row)));
         let gone = before
             .values()
             .filter(|row| !self.open.contains_key(&row.key.stream));
@@ -61,6 +106,20 @@ impl Ledger {
             .map(|row| (row.key.stream.clone(), row.position))
             .collect();
         streams.into_iter().collect()
+    }
+
+    fn tried(&self, before: &HashMap<StreamId, DeadLetterRow>) -> Vec<(StreamId, u32)> {
+        let attempts_before = |row: &DeadLetterRow| {
+            let before = before.get(&row.key.stream);
+            before
+                .filter(|before| before.key == row.key)
+                .map_or(0, |before| before.attempts)
+        };
+        let tried = self
+            .open
+            .values()
+            .filter(|row| row.state == DeadLetterState::Retrying && row.attempts > attempts_before(row));
+        tried.map(|row| (row.key.stream.clone(), row.attempts)).collect()
     }
 
     pub(super) fn is_parked(&self, stream: &StreamId) -> bool {
@@ -101,6 +160,11 @@ impl Ledger {
             .map_or(0, |row| row.attempts)
     }
 
+    /// How often the event was tried that the stream fails at.
+    pub(super) fn attempts_at(&self, stream: &StreamId) -> u32 {
+        self.open.get(stream).map_or(0, |row| row.attempts)
+    }
+
     /// Why this stream failed last, in a word; empty when it did not.
     pub(super) fn reason(&self, stream: &StreamId) -> &str {
         self.open.get(stream).map_or("", |row| &row.reason)
@@ -118,7 +182,7 @@ impl Ledger {
         self.put(row).await
     }
 
-    /// Remembers why an attempt at `event` failed; counts it if it was not counted before. Durable when this answers.
+    /// Remembers why an attempt at `event` failed; counts it if none was counted before. Durable when this answers.
     pub(super) async fn failed(
         &mut self,
         event: &RecordedEvent,
@@ -156,15 +220,19 @@ impl Ledger {
         Ok(())
     }
 
+    fn key_of(&self, event: &RecordedEvent) -> DeadLetterKey {
+        DeadLetterKey {
+            consumer: self.consumer.to_owned(),
+            stream: event.stream.clone(),
+            version: event.version,
+        }
+    }
+
     fn row_of(&self, event: &RecordedEvent) -> DeadLetterRow {
         match self.open.get(&event.stream) {
             Some(row) if row.key.version == event.version => row.clone(),
             _ => DeadLetterRow {
-                key: DeadLetterKey {
-                    consumer: self.consumer.to_owned(),
-                    stream: event.stream.clone(),
-                    version: event.version,
-                },
+                key: self.key_of(event),
                 position: event.position,
                 reason: INTERRUPTED.to_owned(),
                 attempts: 0,

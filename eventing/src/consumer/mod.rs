@@ -2,7 +2,11 @@
 //!
 //! A message says only "stream S is at version V". What is applied already is acknowledged; what follows on is applied;
 //! for what is missing the log is read. So loss, duplicates and reordering cost time, never truth. At its start, and
-//! every few seconds, a consumer reads from the log what no message told it.
+//! every few seconds, a consumer reads from the log what no message told it; so it does while the bus is away.
+//!
+//! The in-process bus vouches for what is acknowledged, so the checkpoint follows without a look at the log. A broker
+//! knows no positions: there the checkpoint trails the head by up to [`ConsumerSettings::trail_every`], and one look at
+//! the log shows that nothing is missing below it. Replicas share this: each goes on from the highest checkpoint stored.
 //!
 //! # Invariants
 //! 1. The order is: handle, store the effect, then acknowledge; the checkpoint comes last.
@@ -18,28 +22,37 @@ mod applier;
 mod catch_up;
 mod error;
 mod handler;
+mod known;
 mod ledger;
 mod lives;
 mod patience;
 mod plan;
 mod settings;
 mod status;
+mod subscription;
 mod waiting;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::status::chain_of;
 use self::{
     applier::Applier,
     catch_up::ReadAhead,
     error::Ended,
+    known::{Known, to_prove},
     ledger::Ledger,
     lives::Lives,
     patience::{Patience, ask_log, ask_store},
-    status::{StatusBoard, chain_of},
+    status::StatusBoard,
+    subscription::Subscription,
     waiting::Waiting,
 };
 pub use self::{
@@ -50,9 +63,12 @@ pub use self::{
 };
 use crate::{
     EventLog, Position, RecordedEvent,
-    bus::{Bus, BusError, Deliveries, Delivery, Malformed},
-    failpoint,
+    bus::{Bus, BusError, Delivery, Malformed, Settled},
+    failpoint, jitter,
 };
+
+/// The wait after a checkpoint that was not stored.
+const CHECKPOINT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// A named reader of one queue. Several of one name, in one or more processes, share the work.
 pub struct Consumer<H> {
@@ -72,6 +88,7 @@ pub struct Consumer<H> {
 /// When something is to be done though nothing comes.
 struct Alarms {
     heal: Instant,
+    trail: Instant,
     look: Instant,
     checkpoint: Instant,
 }
@@ -112,6 +129,7 @@ impl<H: Handler> Consumer<H> {
             checkpoint: Position::START,
             alarms: Alarms {
                 heal: now,
+                trail: now,
                 look: now,
                 checkpoint: now,
             },
@@ -166,15 +184,15 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn work(&mut self) -> Result<(), Ended> {
-        let mut deliveries = self.subscribe().await?;
         self.start().await?;
+        let prefetch = self.applier.settings.prefetch;
+        let mut inbox = Subscription::new(self.bus.clone(), self.queue.clone(), prefetch);
         while !self.is_asked_to_stop() {
-            match self.next(&mut deliveries).await? {
+            match self.next(&mut inbox).await? {
                 Next::Taken(batch) => self.take_in_step(batch).await?,
-                Next::Alarm => {}
-                Next::Disconnected => deliveries = self.subscribe().await?,
+                Next::Alarm | Next::Disconnected => {}
             }
-            self.keep_house(&deliveries).await?;
+            self.keep_house(inbox.settled()).await?;
         }
         Ok(())
     }
@@ -206,61 +224,61 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    async fn subscribe(&self) -> Result<Deliveries, Ended> {
-        let mut failures = 0;
-        loop {
-            match self
-                .bus
-                .consume(&self.queue, self.applier.settings.prefetch)
-                .await
-            {
-                Ok(deliveries) => return Ok(deliveries),
-                Err(error @ BusError::Unavailable(_)) => {
-                    failures += 1;
-                    self.status.failed("reach the bus", &error);
-                    self.applier.patience.wait(failures).await?;
-                }
-                Err(source) => {
-                    let consumer = self.applier.patience.consumer;
-                    return Err(ConsumerError::Bus { consumer, source }.into());
-                }
+    async fn next(&self, inbox: &mut Subscription) -> Result<Next, Ended> {
+        let settled = inbox.settled();
+        let alarm = self.next_alarm(settled).into();
+        let (mut head, read_to) = (self.head.clone(), self.read_to);
+        let is_abreast = settled.is_none() && !self.trails(settled);
+        tokio::select! {
+            biased;
+            () = self.applier.patience.shutdown.cancelled() => Err(Ended::Asked),
+            taken = inbox.next(self.applier.settings.batch_max) => match taken {
+                Ok(batch) => Ok(Next::Taken(batch)),
+                Err(error) => self.without_bus(error),
+            },
+            () = tokio::time::sleep_until(alarm) => Ok(Next::Alarm),
+            Ok(_) = head.wait_for(|head| *head > read_to), if is_abreast => Ok(Next::Alarm),
+        }
+    }
+
+    /// Goes on without the bus, unless that would last for ever.
+    fn without_bus(&self, error: BusError) -> Result<Next, Ended> {
+        match error {
+            BusError::Unavailable(_) | BusError::Misconfigured(_) => {
+                self.status
+                    .failed("take deliveries, so it goes by the log", &error);
+                Ok(Next::Disconnected)
+            }
+            source => {
+                let consumer = self.applier.patience.consumer;
+                Err(ConsumerError::Bus { consumer, source }.into())
             }
         }
     }
 
-    async fn next(&self, deliveries: &mut Deliveries) -> Result<Next, Ended> {
-        let alarm = self.next_alarm(deliveries).into();
-        tokio::select! {
-            biased;
-            () = self.applier.patience.shutdown.cancelled() => Err(Ended::Asked),
-            taken = deliveries.next(self.applier.settings.batch_max) => match taken {
-                Ok(batch) => Ok(Next::Taken(batch)),
-                Err(error) => {
-                    self.status.failed("take deliveries", &error);
-                    Ok(Next::Disconnected)
-                }
-            },
-            () = tokio::time::sleep_until(alarm) => Ok(Next::Alarm),
-        }
-    }
-
-    fn next_alarm(&self, deliveries: &Deliveries) -> Instant {
+    fn next_alarm(&self, settled: Option<Settled>) -> Instant {
         let alarms = [
             Some(self.alarms.heal),
             Some(self.alarms.look),
             self.applier.waiting.next_due(),
         ];
-        let unsettled = self.can_settle(deliveries).then_some(self.alarms.checkpoint);
+        let unsettled = self.can_settle(settled).then_some(self.alarms.checkpoint);
+        let trailing = self.trails(settled).then_some(self.alarms.trail);
         alarms
             .into_iter()
-            .chain([unsettled])
+            .chain([unsettled, trailing])
             .flatten()
             .min()
             .unwrap_or(self.alarms.heal)
     }
 
-    fn can_settle(&self, deliveries: &Deliveries) -> bool {
-        let settled = deliveries.settled().map_or(Position::START, |settled| settled.to);
+    /// Whether the checkpoint may be behind, with no bus that could say that nothing is missing.
+    fn trails(&self, settled: Option<Settled>) -> bool {
+        settled.is_none() && *self.head.borrow() > self.read_to
+    }
+
+    fn can_settle(&self, settled: Option<Settled>) -> bool {
+        let settled = settled.map_or(Position::START, |settled| settled.to);
         self.ceiling(settled.max(self.read_to)) > self.checkpoint
     }
 
@@ -283,43 +301,47 @@ impl<H: Handler> Consumer<H> {
         if batch.is_empty() {
             return Ok(());
         }
-        let head = self.head_for(&batch).await?;
+        let known = self.known_of(&batch).await?;
         let events = batch.iter().filter_map(|delivery| delivery.content.as_ref().ok());
-        let known = events.filter(|event| event.position <= head);
-        let wanted = known
+        let ours = events.filter(|event| known.check(event).is_ok());
+        let wanted = ours
             .filter(|event| self.applier.handler.wants(&event.stream))
             .cloned()
             .collect();
         self.applier.apply(wanted).await?;
         failpoint!("consumer.before_ack");
         for delivery in batch {
-            self.answer(delivery, head).await;
+            self.answer(delivery, &known).await;
         }
         Ok(())
     }
 
-    /// The log's head, asked for only when the batch lies beyond what is known of it.
-    async fn head_for(&self, batch: &[Delivery]) -> Result<Position, Ended> {
+    /// What the log says about a batch. Of its own events, the head is asked for only when they lie beyond what is known.
+    async fn known_of(&self, batch: &[Delivery]) -> Result<Known, Ended> {
+        let (patience, log) = (&self.applier.patience, &self.applier.log);
+        if let Some(positions) = to_prove(batch) {
+            let hashes = ask_log!(patience, "read hashes", log.leaf_hashes(positions.clone()));
+            return Ok(Known::Records(hashes));
+        }
         let known = *self.head.borrow();
         let events = batch.iter().filter_map(|delivery| delivery.content.as_ref().ok());
         if events.map(|event| event.position).max() <= Some(known) {
-            return Ok(known);
+            return Ok(Known::Head(known));
         }
-        let log = &self.applier.log;
-        Ok(ask_log!(self.applier.patience, "read the log's head", log.head()))
+        Ok(Known::Head(ask_log!(patience, "read the log's head", log.head())))
     }
 
     /// Acknowledges, unless the delivery's stream waits, or it is no event of this log.
-    async fn answer(&mut self, delivery: Delivery, head: Position) {
-        let answered = match delivery.content.clone() {
-            Ok(event) if event.position <= head => match self.applier.waiting.hold(&event.stream, delivery) {
+    async fn answer(&mut self, delivery: Delivery, known: &Known) {
+        let checked = delivery.content.clone().and_then(|event| {
+            known.check(&event)?;
+            Ok(event)
+        });
+        let answered = match checked {
+            Ok(event) => match self.applier.waiting.hold(&event.stream, delivery) {
                 Some(delivery) => delivery.ack().await,
                 None => Ok(()),
             },
-            Ok(event) => {
-                let unknown = Malformed(format!("position {} is not in the log", event.position));
-                self.set_aside(delivery, &unknown).await
-            }
             Err(malformed) => self.set_aside(delivery, &malformed).await,
         };
         if let Err(error) = answered {
@@ -333,12 +355,12 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Does what is due: retries, the checkpoint, decisions about dead letters, and a look at the log.
-    async fn keep_house(&mut self, deliveries: &Deliveries) -> Result<(), Ended> {
+    async fn keep_house(&mut self, settled: Option<Settled>) -> Result<(), Ended> {
         let now = Instant::now();
         if self.applier.waiting.next_due().is_some_and(|due| due <= now) {
             self.applier.retry_due().await?;
         }
-        if let Some(settled) = deliveries.settled() {
+        if let Some(settled) = settled {
             if settled.after > self.read_to {
                 self.catch_up().await?;
             }
@@ -346,7 +368,7 @@ impl<H: Handler> Consumer<H> {
                 self.read_to = self.read_to.max(settled.to);
             }
         }
-        if self.alarms.heal <= now {
+        if self.alarms.heal <= now || (self.alarms.trail <= now && self.trails(settled)) {
             self.heal().await?;
         }
         if self.alarms.look <= now {
@@ -360,12 +382,23 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Finds what no message told, and whether the checkpoint was really stored.
+    /// Finds what no message told, from the checkpoint that is really stored: other replicas may have raised it, and a
+    /// store that was lost or put back from a dump has a lower one.
     async fn heal(&mut self) -> Result<(), Ended> {
-        self.catch_up().await?;
         let handler = Arc::clone(&self.applier.handler);
-        self.checkpoint = ask_store!(self.applier.patience, "read its checkpoint", handler.checkpoint());
-        Ok(())
+        let stored = ask_store!(self.applier.patience, "read its checkpoint", handler.checkpoint());
+        if stored < self.checkpoint {
+            tracing::warn!(
+                consumer.name = handler.name(),
+                stored = stored.0,
+                believed = self.checkpoint.0,
+                "the store has less than was handed to it: it was away, lost or put back; what it may lack is read again"
+            );
+            self.read_to = stored;
+        }
+        self.read_to = self.read_to.max(stored);
+        self.checkpoint = stored;
+        self.catch_up().await
     }
 
     /// Applies what the log has above [`Consumer::read_to`].
@@ -375,7 +408,9 @@ impl<H: Handler> Consumer<H> {
             let patience = self.applier.patience.clone();
             patience.log_failed(&mut failures, "read the log", error).await?;
         }
-        self.alarms.heal = Instant::now() + self.applier.settings.heal_every;
+        let settings = &self.applier.settings;
+        self.alarms.heal = Instant::now() + spread(settings.heal_every);
+        self.alarms.trail = Instant::now() + spread(settings.trail_every);
         Ok(())
     }
 
@@ -419,23 +454,31 @@ impl<H: Handler> Consumer<H> {
 
     async fn store_checkpoint(&mut self) -> Result<(), Ended> {
         let position = self.ceiling(self.read_to);
+        let mut wait = self.applier.settings.checkpoint_every;
         if position > self.checkpoint {
             let handler = Arc::clone(&self.applier.handler);
-            let stored = AssertUnwindSafe(handler.handle(Vec::new(), Some(position)))
-                .catch_unwind()
-                .await;
-            if stored.is_err() {
-                let what = "it panicked over a checkpoint".to_owned();
-                return Err(ConsumerError::HandlerBroke {
-                    consumer: handler.name(),
-                    what,
-                }
-                .into());
+            let storing = AssertUnwindSafe(handler.store_checkpoint(position)).catch_unwind();
+            let Ok(stored) = storing.await else {
+                let (consumer, what) = (handler.name(), "it panicked over a checkpoint".to_owned());
+                return Err(ConsumerError::HandlerBroke { consumer, what }.into());
+            };
+            if !self.learn_checkpoint(stored, position) {
+                wait = wait.max(CHECKPOINT_AGAIN_AFTER);
             }
-            self.checkpoint = position;
         }
-        self.alarms.checkpoint = Instant::now() + self.applier.settings.checkpoint_every;
+        self.alarms.checkpoint = Instant::now() + wait;
         Ok(())
+    }
+
+    /// Knows what is stored by now; whether that is all of `position`. A store that has less than it had is healed at
+    /// once.
+    fn learn_checkpoint(&mut self, stored: Result<Position, HandlerError>, position: Position) -> bool {
+        match stored {
+            Ok(stored) if stored < self.checkpoint => self.alarms.heal = Instant::now(),
+            Ok(stored) => self.checkpoint = stored,
+            Err(error) => self.status.failed("store its checkpoint", &error),
+        }
+        self.checkpoint >= position
     }
 
     fn see_head(&self) {
@@ -446,6 +489,11 @@ impl<H: Handler> Consumer<H> {
             status.checkpoint = checkpoint;
         });
     }
+}
+
+/// About `every`, so that replicas do not all look at the log at once: the first to look saves the others most of it.
+fn spread(every: Duration) -> Duration {
+    every * 3 / 4 + jitter::up_to(every / 2)
 }
 
 /// What a consumer woke up for.

@@ -16,8 +16,11 @@ pub struct ConsumerSettings {
     pub busy_interval: Duration,
     /// Events read from the log at once when catching up: large enough to make a commit's cost disappear.
     pub catch_up_batch: usize,
-    /// How often the log is asked for what no message told.
+    /// About how often the log is asked for what no message told.
     pub heal_every: Duration,
+    /// The same while the checkpoint trails the log's head on a bus that knows no positions: readers that wait for a
+    /// position wait this much longer. Each look reads what came since the last one of any replica.
+    pub trail_every: Duration,
     /// How often at most the checkpoint is stored while live. Readers that wait for a position wait this much longer.
     pub checkpoint_every: Duration,
     /// How often retries and skips that people ask for are looked up.
@@ -41,6 +44,7 @@ impl Default for ConsumerSettings {
             busy_interval: Duration::from_millis(10),
             catch_up_batch: 4_096,
             heal_every: Duration::from_secs(5),
+            trail_every: Duration::from_millis(250),
             checkpoint_every: Duration::from_millis(20),
             look_every: Duration::from_secs(1),
             attempts_max: 8,

@@ -104,7 +104,7 @@ impl StatusBoard {
 }
 
 /// An error and its sources, on one line.
-pub(super) fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
     let sources = std::iter::successors(error.source(), |error| error.source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

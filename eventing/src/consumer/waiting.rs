@@ -49,6 +49,13 @@ impl Waiting {
         wait.floor = wait.floor.min(floor);
     }
 
+    /// Lets `stream`, if it waits, wait until `due` at least.
+    pub(super) fn postpone(&mut self, stream: &StreamId, due: Instant) {
+        if let Some(wait) = self.0.get_mut(stream) {
+            wait.due = wait.due.max(due);
+        }
+    }
+
     /// Lets `stream` wait for no time, since another replica was faster; how often that happened in a row.
     pub(super) fn put_after_race(&mut self, stream: StreamId, now: Instant, floor: Position) -> u32 {
         self.put(stream.clone(), now, floor);
@@ -89,6 +96,11 @@ impl Waiting {
     /// Ends the wait; the answer is the delivery kept back, to be acknowledged.
     pub(super) fn end(&mut self, stream: &StreamId) -> Option<Delivery> {
         self.0.remove(stream).and_then(|wait| wait.held)
+    }
+
+    /// The streams that wait.
+    pub(super) fn streams(&self) -> impl Iterator<Item = &StreamId> {
+        self.0.keys()
     }
 
     /// The streams whose time has come.

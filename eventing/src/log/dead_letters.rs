@@ -72,7 +72,8 @@ pub struct DeadLetterRow {
 }
 
 impl EventLog {
-    /// Stores a dead letter, in place of an older one with the same key. Durable when this answers.
+    /// Stores a dead letter, in place of an older one with the same key. One that is skipped stays as it is: whoever
+    /// writes may not know yet that a person gave it up. Durable when this answers.
     ///
     /// # Errors
     /// [`LogError`]; then the old one stands, or it is unknown which one does.
@@ -120,7 +121,7 @@ impl EventLog {
         }
     }
 
-    /// Deletes a dead letter; tells whether there was one. Durable when this answers.
+    /// Deletes a dead letter, unless it is skipped; tells whether it did. Durable when this answers.
     ///
     /// # Errors
     /// [`LogError`]; then it still stands, or it is unknown whether it does.

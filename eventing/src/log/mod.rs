@@ -10,12 +10,15 @@ mod chunks;
 mod dead_letters;
 mod error;
 mod filter;
-mod head;
 mod postgres;
+mod relay_lock;
 mod sqlite;
+mod tail;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -28,6 +31,7 @@ pub use dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
 pub use error::{LogError, OpenError};
 pub use filter::EventFilter;
 pub use postgres::{Migrated, PostgresConfig, migrate};
+pub use relay_lock::RelayLock;
 pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
 
 /// Where the log is and how it is opened.
@@ -143,6 +147,16 @@ impl EventLog {
         }
     }
 
+    /// Whether the head that [`subscribe_head`](Self::subscribe_head) tells was read within `limit`. False while the database
+    /// is away, and for a moment after the process was stopped and goes on.
+    #[must_use]
+    pub fn is_heard_within(&self, limit: Duration) -> bool {
+        match &self.backend {
+            Backend::Sqlite(log) => log.is_heard_within(limit),
+            Backend::Postgres(log) => log.is_heard_within(limit),
+        }
+    }
+
     /// The next records after `after`, in order, at most `limit`.
     ///
     /// # Errors
@@ -155,6 +169,23 @@ impl EventLog {
             }
             Backend::Postgres(log) => log.read_after(after, limit).await,
         }
+    }
+
+    /// The next records after `after`, in order, at most `limit`: as [`read_after`](Self::read_after), but from memory where
+    /// this process has appended them a moment ago. There can be fewer than `limit` although the log has more; there is
+    /// none only at its end.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read or a record is damaged.
+    pub async fn tail_after(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        let recent = match &self.backend {
+            Backend::Sqlite(log) => log.recent_after(after, limit),
+            Backend::Postgres(log) => log.recent_after(after, limit),
+        };
+        if recent.is_empty() {
+            return self.read_after(after, limit).await;
+        }
+        Ok(recent)
     }
 
     /// The next records that `filter` lets through, in order.
@@ -248,6 +279,23 @@ impl EventLog {
         }
     }
 
+    /// The hashes of those records of `positions` that there are.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub async fn leaf_hashes(
+        &self,
+        positions: Vec<Position>,
+    ) -> Result<HashMap<Position, [u8; 32]>, LogError> {
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                log.read(move |connection| sqlite::reader::leaf_hashes(connection, &positions))
+                    .await
+            }
+            Backend::Postgres(log) => log.leaf_hashes(&positions).await,
+        }
+    }
+
     /// The stream that holds a claim.
     ///
     /// # Errors
@@ -332,6 +380,22 @@ impl EventLog {
                     .await
             }
             Backend::Postgres(log) => log.set_checkpoint(name, position).await,
+        }
+    }
+
+    /// Stores a named reader's position unless a higher one is stored: for a reader that may be a stale copy of itself.
+    /// It is durable when this answers.
+    ///
+    /// # Errors
+    /// [`LogError`]; then the old one stands, or it is unknown which one does.
+    pub async fn raise_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let name = name.to_owned();
+                log.write(move |connection| sqlite::checkpoints::raise(connection, &name, position))
+                    .await
+            }
+            Backend::Postgres(log) => log.raise_checkpoint(name, position).await,
         }
     }
 }

@@ -4,13 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::{
-    Body, CorrelationId, EventId, Position, RecordedEvent, SchemaVersion, StreamId, Version,
-    bus::{Bus, Confirmation, DEAD_QUEUE, Deliveries, Delivery, Depth, Overflow, QueueSettings, Topology},
+    Metadata, NewEvent, Position, RecordedEvent, SchemaVersion, StreamId, Version,
+    bus::{Bus, Confirmation, DEAD_QUEUE, Deliveries, Delivery, Overflow, QueueSettings, Topology},
+    record::line::{self, Place},
 };
 
 /// Longer than any wait for something that is bound to happen.
@@ -35,7 +35,7 @@ macro_rules! bus_contract {
             a_full_queue_refuses_and_keeps_what_it_has,
             a_consumer_holds_no_more_than_its_prefetch,
             competing_consumers_share_and_none_gets_the_others_message,
-            what_a_lost_consumer_held_comes_again_in_its_old_order,
+            what_a_lost_consumer_held_comes_again,
             a_message_given_back_comes_again_before_later_ones,
             a_message_refused_for_good_is_a_dead_letter,
             a_message_delivered_too_often_is_a_dead_letter,
@@ -59,22 +59,15 @@ macro_rules! bus_contract {
 /// A recorded event made up for a test: of `category`'s one stream, with its version equal to its position.
 #[must_use]
 pub fn recorded(position: u64, category: &str) -> Arc<RecordedEvent> {
-    Arc::new(RecordedEvent {
+    let stream = StreamId::new(category, Uuid::nil());
+    let place = Place {
         position: Position(position),
-        id: EventId::new(),
-        stream: StreamId::new(category, Uuid::nil()),
+        stream: &stream,
         version: Version(position),
-        event_type: format!("{category}.happened"),
-        schema_version: SchemaVersion(1),
         recorded_at: DateTime::UNIX_EPOCH,
-        subject: None,
-        correlation_id: CorrelationId::new(),
-        causation_id: None,
-        traceparent: None,
-        body: Body::Open(Bytes::from_static(b"{}")),
-        record: Bytes::new(),
-        leaf_hash: [0; 32],
-    })
+    };
+    let event = NewEvent::new(format!("{category}.happened"), SchemaVersion(1), "{}");
+    Arc::new(line::record(&event, &Metadata::new(), place))
 }
 
 fn tag_of(stream: &StreamId) -> Option<&'static str> {
@@ -119,22 +112,22 @@ async fn take(deliveries: &mut Deliveries, count: usize) -> Vec<Delivery> {
     taken
 }
 
-/// Waits until `queue` holds `ready` and `unacknowledged` messages.
+/// Waits until `queue` holds `ready` and, as far as the bus tells, `unacknowledged` messages.
 async fn reaches(bus: &Bus, queue: &str, ready: usize, unacknowledged: usize) {
-    let wanted = Depth {
-        ready,
-        unacknowledged,
-    };
     let reached = async {
-        while bus.depth(queue).await.expect("the queue is there") != wanted {
+        loop {
+            let depth = bus.depth(queue).await.expect("the queue is there");
+            if depth.ready == ready && depth.unacknowledged.is_none_or(|held| held == unacknowledged) {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = tokio::time::timeout(PATIENCE, reached).await;
+    let held = bus.depth(queue).await;
     assert!(
         waited.is_ok(),
-        "{queue} holds {:?}, not {wanted:?}",
-        bus.depth(queue).await
+        "{queue} holds {held:?}, not {ready} and {unacknowledged}"
     );
 }
 
@@ -159,10 +152,7 @@ pub async fn an_event_reaches_the_queue_of_its_tag_only(bus: Bus) {
     publish(&bus, &[Arc::clone(&event), recorded(2, "playlist")]).await;
     let taken = take(&mut consumer(&bus, "users", 10).await, 1).await;
     let got = taken[0].content.as_ref().expect("a recorded event");
-    assert_eq!(
-        (got.position, got.id, &got.stream),
-        (event.position, event.id, &event.stream)
-    );
+    assert_eq!(*got, event, "byte for byte");
     assert_eq!(taken[0].attempt, 1);
     reaches(&bus, "lists", 1, 0).await;
 }
@@ -215,20 +205,40 @@ pub async fn declaring_again_changes_nothing_and_otherwise_is_a_conflict(bus: Bu
     reaches(&bus, "users", 1, 0).await;
 }
 
-/// See the name.
+/// See the name. How many it takes above its bound is up to the bus: a broker knows it a little late.
 pub async fn a_full_queue_refuses_and_keeps_what_it_has(bus: Bus) {
     declared(&bus).await;
-    publish(&bus, &accounts(1..=LENGTH_MAX as u64)).await;
-    let more = recorded(100, "account");
-    let refused = bus.publish(&[Arc::clone(&more)]).await.expect("the bus answers");
-    assert_eq!(refused, [Confirmation::Refused]);
-    let mut deliveries = consumer(&bus, "users", LENGTH_MAX).await;
-    let taken = take(&mut deliveries, LENGTH_MAX).await;
-    assert_eq!(positions(&taken), (1..=LENGTH_MAX as u64).collect::<Vec<_>>());
+    let mut kept = Vec::new();
+    let refused = loop {
+        let next = recorded(kept.len() as u64 + 1, "account");
+        let confirmations = bus.publish(&[Arc::clone(&next)]).await.expect("the bus answers");
+        match confirmations[..] {
+            [Confirmation::Ok] => kept.push(next.position.0),
+            [Confirmation::Refused] => break next,
+            _ => panic!("{confirmations:?}"),
+        }
+        assert!(kept.len() <= 4 * LENGTH_MAX, "it takes {} messages", kept.len());
+    };
+    assert!(kept.len() >= LENGTH_MAX, "{} messages fill it", kept.len());
+    let mut deliveries = consumer(&bus, "users", kept.len()).await;
+    let taken = take(&mut deliveries, kept.len()).await;
+    assert_eq!(positions(&taken), kept);
     for delivery in taken {
         delivery.ack().await.expect("acknowledged");
     }
-    publish(&bus, &[more]).await;
+    let taken_again = async {
+        while bus
+            .publish(&[Arc::clone(&refused)])
+            .await
+            .expect("the bus answers")
+            != [Confirmation::Ok]
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken_again)
+        .await
+        .expect("there is room again");
 }
 
 /// See the name.
@@ -257,8 +267,8 @@ pub async fn competing_consumers_share_and_none_gets_the_others_message(bus: Bus
     assert_eq!(all, [1, 2, 3, 4, 5, 6]);
 }
 
-/// See the name.
-pub async fn what_a_lost_consumer_held_comes_again_in_its_old_order(bus: Bus) {
+/// See the name. In which order is up to the bus.
+pub async fn what_a_lost_consumer_held_comes_again(bus: Bus) {
     declared(&bus).await;
     publish(&bus, &accounts(1..=4)).await;
     let mut lost = consumer(&bus, "users", 3).await;
@@ -266,11 +276,19 @@ pub async fn what_a_lost_consumer_held_comes_again_in_its_old_order(bus: Bus) {
     held.remove(1).ack().await.expect("acknowledged");
     drop(lost);
     let again = take(&mut consumer(&bus, "users", 10).await, 3).await;
-    assert_eq!(positions(&again), [1, 3, 4]);
-    assert_eq!(
-        again.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(),
-        [2, 2, 1]
-    );
+    let mut came = positions(&again);
+    came.sort_unstable();
+    assert_eq!(came, [1, 3, 4]);
+    for delivery in again {
+        let position = delivery.content.expect("a recorded event").position.0;
+        // What nobody took may have been on its way to the lost consumer.
+        let attempts = if position == 4 { 1..=2 } else { 2..=2 };
+        assert!(
+            attempts.contains(&delivery.attempt),
+            "{position}: {}",
+            delivery.attempt
+        );
+    }
 }
 
 /// See the name.

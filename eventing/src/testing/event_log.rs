@@ -41,12 +41,16 @@ macro_rules! event_log_contract {
             a_stream_reads_in_pages,
             every_filter_lets_through_what_fits,
             the_past_is_found_by_position,
+            a_record_is_known_by_its_hash,
             the_head_wakes_whoever_waits,
             another_handle_is_noticed_and_sees_everything,
             two_handles_append_to_one_order,
             a_blob_reads_back_and_an_unknown_one_is_none,
             a_checkpoint_stays_where_it_was_put,
+            a_checkpoint_that_is_raised_never_goes_back,
+            one_handle_at_a_time_has_the_right_to_relay,
             dead_letters_are_kept_listed_and_deleted,
+            a_dead_letter_that_is_skipped_stays_so,
         }
     };
     (@each $name:ident, $factory:expr, $($test:ident),+ $(,)?) => {
@@ -660,6 +664,16 @@ pub async fn a_blob_reads_back_and_an_unknown_one_is_none(test: LogUnderTest) {
 }
 
 /// See the name.
+pub async fn a_record_is_known_by_its_hash(test: LogUnderTest) {
+    let append = an_append(&new_stream(), ExpectedVersion::NoStream, 3);
+    let events = test.log.append(append).await.expect("an append").events;
+    let asked = vec![Position(3), Position(1), Position(4), Position(3)];
+    let known = test.log.leaf_hashes(asked).await.expect("a read");
+    let expected = [0, 2].map(|at: usize| (events[at].position, events[at].leaf_hash));
+    assert_eq!(known, expected.into_iter().collect());
+}
+
+/// See the name.
 pub async fn a_checkpoint_stays_where_it_was_put(test: LogUnderTest) {
     assert_eq!(test.log.checkpoint("relay").await.expect("a read"), None);
     for position in [Position(5), Position(9)] {
@@ -670,6 +684,41 @@ pub async fn a_checkpoint_stays_where_it_was_put(test: LogUnderTest) {
         );
     }
     assert_eq!(test.log.checkpoint("other").await.expect("a read"), None);
+}
+
+/// See the name.
+pub async fn a_checkpoint_that_is_raised_never_goes_back(test: LogUnderTest) {
+    for (raised, stored) in [(5, 5), (9, 9), (7, 9)] {
+        let (raised, stored) = (Position(raised), Position(stored));
+        test.log.raise_checkpoint("relay", raised).await.expect("a write");
+        assert_eq!(test.log.checkpoint("relay").await.expect("a read"), Some(stored));
+    }
+}
+
+/// See the name.
+pub async fn one_handle_at_a_time_has_the_right_to_relay(test: LogUnderTest) {
+    let other = test.open_again().await;
+    let lock = test
+        .log
+        .relay_lock()
+        .await
+        .expect("it answers")
+        .expect("it is free");
+    assert!(lock.is_held().await);
+    assert!(other.relay_lock().await.expect("it answers").is_none());
+    drop(lock);
+    let taken = async {
+        loop {
+            if let Some(lock) = other.relay_lock().await.expect("it answers") {
+                return lock;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let lock = tokio::time::timeout(PATIENCE, taken)
+        .await
+        .expect("it is free again");
+    assert!(lock.is_held().await);
 }
 
 fn a_dead_letter(consumer: &str, stream: &StreamId, version: u64) -> DeadLetterRow {
@@ -707,7 +756,7 @@ pub async fn dead_letters_are_kept_listed_and_deleted(test: LogUnderTest) {
     );
     assert_eq!(test.log.dead_letters(None, 1).await.expect("a list"), rows[..1]);
     let changed = DeadLetterRow {
-        state: DeadLetterState::Skipped,
+        state: DeadLetterState::Retrying,
         attempts: 6,
         ..rows[0].clone()
     };
@@ -719,4 +768,21 @@ pub async fn dead_letters_are_kept_listed_and_deleted(test: LogUnderTest) {
     assert!(test.log.delete_dead_letter(&changed.key).await.expect("a write"));
     assert!(!test.log.delete_dead_letter(&changed.key).await.expect("a write"));
     assert_eq!(test.log.dead_letter(&changed.key).await.expect("a read"), None);
+}
+
+/// See the name. A replica that does not know of a person's decision yet must not undo it.
+pub async fn a_dead_letter_that_is_skipped_stays_so(test: LogUnderTest) {
+    let parked = a_dead_letter("a", &new_stream(), 1);
+    let skipped = DeadLetterRow {
+        state: DeadLetterState::Skipped,
+        ..parked.clone()
+    };
+    for row in [&parked, &skipped, &parked] {
+        test.log.put_dead_letter(row.clone()).await.expect("a write");
+    }
+    assert!(!test.log.delete_dead_letter(&skipped.key).await.expect("a write"));
+    assert_eq!(
+        test.log.dead_letter(&skipped.key).await.expect("a read"),
+        Some(skipped)
+    );
 }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     out_of_order: AtomicBool,
     down: AtomicBool,
+    keeps_checkpoint: AtomicBool,
+    offered: AtomicUsize,
     /// Gets a permit each time a handler hangs.
     pub(crate) hanging: HangCount,
 }
@@ -82,6 +84,28 @@ impl Recorder {
     /// Has the store answer, or not.
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Has the store leave out checkpoints, or not.
+    pub(crate) fn keep_checkpoint(&self, keep: bool) {
+        self.keeps_checkpoint.store(keep, Ordering::SeqCst);
+    }
+
+    /// Forgets all that was stored, as a store without its disk.
+    pub(crate) fn lose_everything(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Has the first `count` events of the log stored, all of `stream`, as another replica would.
+    pub(crate) fn has_stored(&self, stream: &StreamId, count: u64) {
+        let mut state = self.state();
+        state.applied.insert(stream.clone(), Version(count));
+        state.checkpoint = Position(count);
+    }
+
+    /// How many events were looked at, from the bus or the log.
+    pub(crate) fn offered(&self) -> usize {
+        self.offered.load(Ordering::SeqCst)
     }
 
     /// How far `stream` is applied.
@@ -191,6 +215,7 @@ impl Handler for Recorder {
     }
 
     fn wants(&self, stream: &StreamId) -> bool {
+        self.offered.fetch_add(1, Ordering::SeqCst);
         stream.category() != "other"
     }
 
@@ -208,7 +233,16 @@ impl Handler for Recorder {
         Ok(self.state().checkpoint)
     }
 
-    async fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> Vec<Verdict> {
+    async fn store_checkpoint(&self, position: Position) -> Result<Position, HandlerError> {
+        self.answer()?;
+        let mut state = self.state();
+        if !self.keeps_checkpoint.load(Ordering::SeqCst) {
+            state.checkpoint = state.checkpoint.max(position);
+        }
+        Ok(state.checkpoint)
+    }
+
+    async fn handle(&self, runs: Vec<Run>, _: Option<Position>) -> Vec<Verdict> {
         if !runs.is_empty() {
             self.state().calls += 1;
         }
@@ -222,10 +256,6 @@ impl Handler for Recorder {
                     std::future::pending::<()>().await;
                 }
             }
-        }
-        if let Some(position) = caught_up_to {
-            let mut state = self.state();
-            state.checkpoint = state.checkpoint.max(position);
         }
         verdicts
     }

@@ -1,15 +1,17 @@
 //! A log, a bus, a store, and consumers that come and go.
 
 use std::{
+    ops::RangeInclusive,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use eventing::{
-    Append, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position, RecordedEvent, SchemaVersion,
-    StreamId, Version,
+    Append, DeadLetterRow, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position, RecordedEvent,
+    SchemaVersion, StreamId,
     bus::{Bus, Topology},
     consumer::{Consumer, ConsumerError, ConsumerSettings, ConsumerStatus},
+    dead_letters::DeadLetters,
     relay::{Relay, RelayStart},
     testing::TempDir,
 };
@@ -21,7 +23,7 @@ use super::recorder::Recorder;
 
 /// Longer than any wait for something that is bound to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const QUEUE: &str = "work";
+pub(crate) const QUEUE: &str = "work";
 
 pub(crate) struct World {
     _dir: TempDir,
@@ -46,6 +48,7 @@ pub(crate) fn stream(number: u128) -> StreamId {
 fn settings() -> ConsumerSettings {
     ConsumerSettings {
         heal_every: Duration::from_secs(3_600),
+        trail_every: Duration::from_secs(3_600),
         look_every: Duration::from_millis(10),
         attempts_max: 3,
         backoff_min: Duration::from_millis(1),
@@ -55,26 +58,32 @@ fn settings() -> ConsumerSettings {
 }
 
 impl World {
+    /// A new log, and a bus as the test program has it.
     pub(crate) async fn new() -> Self {
+        Self::on(crate::fresh_bus().await).await
+    }
+
+    /// A new log beside `bus`, on which a queue is declared.
+    pub(crate) async fn on(bus: Bus) -> Self {
+        let mut topology = Topology::by_tag(|_| Some(QUEUE), &[QUEUE]);
+        topology.queues[0].length_max = 1_000;
+        bus.declare(&topology).await.expect("the topology is declared");
+        Self::beside(bus).await
+    }
+
+    /// A new log beside `bus`, as it is.
+    pub(crate) async fn beside(bus: Bus) -> Self {
         let dir = TempDir::new();
         let log = EventLog::open(LogConfig::new(dir.path()))
             .await
             .expect("a new log opens");
-        let world = Self {
+        Self {
             _dir: dir,
             log,
-            bus: Bus::in_process(),
+            bus,
             recorder: Arc::default(),
             settings: settings(),
-        };
-        let mut topology = Topology::by_tag(|_| Some(QUEUE), &[QUEUE]);
-        topology.queues[0].length_max = 1_000;
-        world
-            .bus
-            .declare(&topology)
-            .await
-            .expect("the topology is declared");
-        world
+        }
     }
 
     /// Appends `count` events to a stream, in one append.
@@ -145,12 +154,41 @@ impl World {
         let start = Instant::now();
         loop {
             let depth = self.bus.depth(QUEUE).await.expect("the queue is there");
-            if depth.ready + depth.unacknowledged == 0 {
+            if depth.ready == 0 && depth.unacknowledged.unwrap_or_default() == 0 {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "the queue still holds {depth:?}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// Waits until `count` messages wait in `queue`.
+    pub(crate) async fn holds(&self, queue: &str, count: usize) {
+        self.holds_from(queue, count..=count).await;
+    }
+
+    /// Waits until some number of messages in `counts` waits in `queue`.
+    pub(crate) async fn holds_from(&self, queue: &str, counts: RangeInclusive<usize>) {
+        let start = Instant::now();
+        loop {
+            let depth = self.bus.depth(queue).await.expect("the queue is there");
+            if counts.contains(&depth.ready) {
+                return;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{queue} holds {depth:?}, not {counts:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The one event that is set aside.
+    pub(crate) async fn one_dead_letter(&self) -> DeadLetterRow {
+        let letters = DeadLetters::new(self.log.clone());
+        let mut rows = letters.list(Some("recorder"), 10).await.expect("the log answers");
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
     }
 
     pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
@@ -206,8 +244,4 @@ impl Running {
             .expect("it does not panic")
             .expect_err("it was not asked to stop")
     }
-}
-
-pub(crate) fn last_version(events: &[Arc<RecordedEvent>]) -> Version {
-    events.last().map(|event| event.version).unwrap_or_default()
 }

@@ -81,7 +81,10 @@ impl Broker {
                 .find(|queue| queue.settings.name == wanted.name)
             {
                 Some(queue) if queue.settings != *wanted => {
-                    return Err(BusError::Conflict(wanted.name.clone()));
+                    return Err(BusError::Conflict {
+                        name: wanted.name.clone(),
+                        said: "the bus of this process has it already".to_owned(),
+                    });
                 }
                 _ => {}
             }

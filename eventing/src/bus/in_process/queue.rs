@@ -77,7 +77,7 @@ impl Queue {
     pub(super) fn depth(&self) -> Depth {
         Depth {
             ready: self.ready.len(),
-            unacknowledged: self.held.len(),
+            unacknowledged: Some(self.held.len()),
         }
     }
 

@@ -13,7 +13,8 @@ pub(super) async fn put(client: &Client, row: &DeadLetterRow) -> Result<(), LogE
     let sql = format!(
         "INSERT INTO segue.dead_letters ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (consumer, stream, version) DO UPDATE SET position = EXCLUDED.position, reason = EXCLUDED.reason,
-         attempts = EXCLUDED.attempts, last_error = EXCLUDED.last_error, first_at = EXCLUDED.first_at, state = EXCLUDED.state"
+         attempts = EXCLUDED.attempts, last_error = EXCLUDED.last_error, first_at = EXCLUDED.first_at, state = EXCLUDED.state
+         WHERE dead_letters.state <> 'skipped'"
     );
     client
         .execute(
@@ -57,7 +58,8 @@ pub(super) async fn list(
 }
 
 pub(super) async fn delete(client: &Client, key: &DeadLetterKey) -> Result<bool, LogError> {
-    let sql = "DELETE FROM segue.dead_letters WHERE consumer = $1 AND stream = $2 AND version = $3";
+    let sql = "DELETE FROM segue.dead_letters WHERE consumer = $1 AND stream = $2 AND version = $3
+         AND state <> 'skipped'";
     let version = to_sql(key.version.0);
     let deleted = client
         .execute(sql, &[&key.consumer, &key.stream.as_str(), &version])

@@ -62,8 +62,19 @@ impl Known {
             client.query_one(&statements.head, &[]),
             async { client.query(&statements.streams, &[&streams]).await },
             async { client.query(&statements.used_ids, &[&ids]).await },
-            async { client.query(&statements.receipts, &[&receipts]).await },
-            async { client.query(&statements.claims, &[&kinds, &digests]).await },
+            async {
+                // Most batches have none, and then there is nothing to ask.
+                match receipts.is_empty() {
+                    true => Ok(Vec::new()),
+                    false => client.query(&statements.receipts, &[&receipts]).await,
+                }
+            },
+            async {
+                match claims.is_empty() {
+                    true => Ok(Vec::new()),
+                    false => client.query(&statements.claims, &[&kinds, &digests]).await,
+                }
+            },
         )?;
         let mut known = Self {
             position: Position(from_sql(head.try_get(0)?)?),

@@ -10,11 +10,13 @@ mod dead_letters;
 mod known;
 mod plan;
 mod reader;
+pub(super) mod relay_session;
 mod schema;
 mod statements;
 mod watcher;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use bytes::Bytes;
 use deadpool_postgres::{Client, Pool};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::tail::Tail;
 use super::{DeadLetterKey, DeadLetterRow, EventFilter, LogError, OpenError, StreamHead};
 use crate::append::{Append, AppendError, Appended, Claim, Receipt, ReceiptKey, StorageFault};
 use crate::ids::{Position, StreamId, Version};
@@ -42,7 +45,9 @@ const BLOB_LIMIT: Duration = Duration::from_secs(300);
 pub(super) struct PostgresLog {
     jobs: mpsc::Sender<WaitingAppend>,
     pool: Pool,
-    head: Arc<watch::Sender<Position>>,
+    tail: Arc<Tail>,
+    /// For sessions beside the pool.
+    config: PostgresConfig,
 }
 
 impl std::fmt::Debug for PostgresLog {
@@ -59,16 +64,29 @@ impl PostgresLog {
             problem: "cannot be read: check the rights of the user".to_owned(),
             cause: Some(StorageFault::new(error)),
         })?;
-        let head = Arc::new(watch::Sender::new(position));
+        let tail = Arc::new(Tail::new(position));
         let pool = config.pool()?;
         let (jobs, queue) = mpsc::channel(config.queue_len_max);
-        tokio::spawn(Writer::new(config, Arc::clone(&head)).run(queue));
-        tokio::spawn(watcher::watch(pool.clone(), Arc::downgrade(&head)));
-        Ok(Self { jobs, pool, head })
+        tokio::spawn(Writer::new(config.clone(), Arc::clone(&tail)).run(queue));
+        tokio::spawn(watcher::watch(pool.clone(), Arc::downgrade(&tail)));
+        Ok(Self {
+            jobs,
+            pool,
+            tail,
+            config,
+        })
     }
 
     pub(super) fn subscribe_head(&self) -> watch::Receiver<Position> {
-        self.head.subscribe()
+        self.tail.subscribe()
+    }
+
+    pub(super) fn is_heard_within(&self, limit: Duration) -> bool {
+        self.tail.is_heard_within(limit)
+    }
+
+    pub(super) fn recent_after(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        self.tail.after(after, limit)
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -168,6 +186,16 @@ impl PostgresLog {
         .await
     }
 
+    pub(super) async fn leaf_hashes(
+        &self,
+        positions: &[Position],
+    ) -> Result<HashMap<Position, [u8; 32]>, LogError> {
+        within(ANSWER_LIMIT, async {
+            reader::leaf_hashes(&self.client().await?, positions).await
+        })
+        .await
+    }
+
     pub(super) async fn claim(&self, claim: &Claim) -> Result<Option<StreamId>, LogError> {
         within(ANSWER_LIMIT, async {
             reader::claim(&*self.client().await?, claim).await
@@ -218,6 +246,24 @@ impl PostgresLog {
             Ok(())
         })
         .await
+    }
+
+    pub(super) async fn raise_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
+        within(ANSWER_LIMIT, async {
+            let sql = "INSERT INTO segue.checkpoints AS stored VALUES ($1, $2)
+                   ON CONFLICT (name) DO UPDATE SET position = GREATEST(stored.position, EXCLUDED.position)";
+            self.client()
+                .await?
+                .execute(sql, &[&name, &to_sql(position.0)])
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A session that holds the relay's lock, unless another does.
+    pub(super) async fn relay_session(&self) -> Result<Option<relay_session::RelaySession>, LogError> {
+        within(ANSWER_LIMIT, relay_session::take(&self.config)).await
     }
 
     pub(super) async fn put_dead_letter(&self, row: &DeadLetterRow) -> Result<(), LogError> {

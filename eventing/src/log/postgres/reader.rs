@@ -1,5 +1,7 @@
 //! Reads of the log.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use chrono::DateTime;
 use tokio_postgres::types::ToSql;
@@ -17,6 +19,25 @@ pub(super) async fn head(client: &Client) -> Result<Position, LogError> {
         .query_one("SELECT position FROM segue.log_head", &[])
         .await?;
     from_sql(row.try_get(0)?).map(Position)
+}
+
+pub(super) async fn leaf_hashes(
+    client: &deadpool_postgres::Client,
+    positions: &[Position],
+) -> Result<HashMap<Position, [u8; 32]>, LogError> {
+    let sql = "SELECT position, leaf_hash FROM segue.events WHERE position = ANY($1::bigint[])";
+    let statement = client.prepare_cached(sql).await?;
+    let positions: Vec<i64> = positions.iter().map(|position| to_sql(position.0)).collect();
+    let rows = client.query(&statement, &[&positions]).await?;
+    rows.iter()
+        .map(|row| {
+            let hash: &[u8] = row.try_get(1)?;
+            let hash = hash
+                .try_into()
+                .map_err(|_| LogError::Corrupt(format!("a leaf hash of {} bytes", hash.len())))?;
+            Ok((Position(from_sql(row.try_get(0)?)?), hash))
+        })
+        .collect()
 }
 
 /// The records that `filter` lets through: only conditions that are asked for are in the query, so that its plan fits them.

@@ -1,15 +1,13 @@
 //! Notices the records that other processes append.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use tokio::sync::watch;
 
 use super::reader;
-use crate::ids::Position;
 use crate::log::LogError;
-use crate::log::head::advance;
+use crate::log::tail::Tail;
 
 /// How often the head is read: the most that another process's record stays unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -17,13 +15,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Watches until the log is dropped.
-pub(super) async fn watch(pool: Pool, head: Weak<watch::Sender<Position>>) {
+pub(super) async fn watch(pool: Pool, tail: Weak<Tail>) {
     let mut is_away = false;
     loop {
         let wait = if is_away { RETRY_INTERVAL } else { POLL_INTERVAL };
         tokio::time::sleep(wait).await;
-        let Some(head) = head.upgrade() else { return };
-        match poll(&pool, &head).await {
+        let Some(tail) = tail.upgrade() else { return };
+        match poll(&pool, &tail).await {
             Ok(()) => is_away = false,
             Err(error) if is_away => {
                 tracing::debug!(error.message = %error, "the log's head cannot be read still")
@@ -36,8 +34,8 @@ pub(super) async fn watch(pool: Pool, head: Weak<watch::Sender<Position>>) {
     }
 }
 
-async fn poll(pool: &Pool, head: &Arc<watch::Sender<Position>>) -> Result<(), LogError> {
+async fn poll(pool: &Pool, tail: &Tail) -> Result<(), LogError> {
     let client = pool.get().await?;
-    advance(head, reader::head(&client).await?);
+    tail.advance(reader::head(&client).await?);
     Ok(())
 }

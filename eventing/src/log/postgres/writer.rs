@@ -4,12 +4,17 @@
 //! are gapless and in commit order whoever appends. An answer is given only when it is known to be true: after a commit that
 //! was not answered, the task takes the lock again, which it gets only when the other transaction is over, and looks.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use futures::FutureExt as _;
+use futures::future::ready;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use super::connect::PostgresConfig;
 use super::known::{self, Known};
@@ -18,8 +23,7 @@ use super::statements::Statements;
 use super::{LOG_LOCK, reader, to_sql, within};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
-use crate::ids::Position;
-use crate::log::head::advance;
+use crate::log::tail::Tail;
 use crate::log::{LogError, error::not_written};
 use crate::record::now_micros;
 
@@ -43,7 +47,7 @@ pub(super) struct WaitingAppend {
 pub(super) struct Writer {
     config: PostgresConfig,
     connection: Option<Session>,
-    head: Arc<watch::Sender<Position>>,
+    tail: Arc<Tail>,
 }
 
 /// A connection with its statements.
@@ -60,12 +64,23 @@ enum BatchFault {
     InCommit(LogError),
 }
 
+impl BatchFault {
+    /// After a statement that the server refused, the commit that follows it only rolls back. After one that was not
+    /// answered, the commit may have gone out and happened.
+    fn of_statement(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(_) => Self::BeforeCommit(error.into()),
+            None => Self::InCommit(error.into()),
+        }
+    }
+}
+
 impl Writer {
-    pub(super) fn new(config: PostgresConfig, head: Arc<watch::Sender<Position>>) -> Self {
+    pub(super) fn new(config: PostgresConfig, tail: Arc<Tail>) -> Self {
         Self {
             config,
             connection: None,
-            head,
+            tail,
         }
     }
 
@@ -89,9 +104,10 @@ impl Writer {
         };
         let appends: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
         match append_in(&session, &appends).await {
-            Ok((answers, position)) => {
+            Ok((answers, plan)) => {
                 self.connection = Some(session);
-                advance(&self.head, position);
+                self.tail
+                    .committed(plan.events.iter().map(|(_, event)| event), plan.position());
                 failpoint!("append.before_answer");
                 for (waiting, answer) in batch.into_iter().zip(answers) {
                     // A caller that went away does not need the answer.
@@ -139,19 +155,27 @@ impl Writer {
         Ok(Session { client, statements })
     }
 
-    /// Finds out what became of a commit that was not answered.
+    /// Finds out what became of a commit that was not answered. All of the batch share the time for it: others wait
+    /// behind them for the only writer.
     async fn settle_all(&mut self, batch: Vec<WaitingAppend>, error: &LogError) {
         let deadline = Instant::now() + SETTLE_LIMIT;
         for waiting in batch {
-            let answer = loop {
-                match self.settle(&waiting.append, deadline).await {
-                    Ok(answer) => break answer,
-                    Err(_) if Instant::now() < deadline => sleep(RETRY_AFTER).await,
-                    Err(_) => break Err(AppendError::OutcomeUnknown(StorageFault::new(chain(error)))),
-                }
-            };
+            let answer = self.settled(&waiting.append, deadline).await;
+            let answer =
+                answer.unwrap_or_else(|| Err(AppendError::OutcomeUnknown(StorageFault::new(chain(error)))));
             let _ = waiting.answer.send(answer);
         }
+    }
+
+    /// What became of `append`, as soon as the database tells; nothing when it does not until `deadline`.
+    async fn settled(&mut self, append: &Append, deadline: Instant) -> Option<Result<Appended, AppendError>> {
+        while Instant::now() < deadline {
+            match self.settle(append, deadline).await {
+                Ok(answer) => return Some(answer),
+                Err(_) => sleep(RETRY_AFTER).await,
+            }
+        }
+        None
     }
 
     /// Under the lock the database tells the truth: either it holds the append or it never will.
@@ -164,7 +188,7 @@ impl Writer {
         let answer = within(STEP_LIMIT, look(&session.client, append)).await?;
         self.connection = Some(session);
         if let Ok(appended) = &answer {
-            advance(&self.head, appended.position);
+            self.tail.advance(appended.position);
         }
         Ok(answer)
     }
@@ -189,36 +213,53 @@ async fn look(client: &Client, append: &Append) -> Result<Result<Appended, Appen
     })
 }
 
+/// What a statement is given.
+type Values<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
 type Answers = Vec<Result<Appended, AppendError>>;
 
-/// Writes a batch in one transaction.
-async fn append_in(session: &Session, batch: &[&Append]) -> Result<(Answers, Position), BatchFault> {
+/// Writes a batch in one transaction of two round trips: one begins it and reads what the batch touches, the other stores
+/// and commits.
+async fn append_in(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), BatchFault> {
     failpoint!("append.before_begin");
-    let (answers, plan) = within(STEP_LIMIT, write(session, batch))
+    let (answers, plan) = within(STEP_LIMIT, decide(session, batch))
         .await
         .map_err(BatchFault::BeforeCommit)?;
     failpoint!("append.before_commit");
-    let committing = async { Ok(session.client.batch_execute("COMMIT").await?) };
-    within(STEP_LIMIT, committing)
-        .await
-        .map_err(BatchFault::InCommit)?;
+    commit(session, &plan).await?;
     failpoint!("append.after_commit");
-    Ok((answers, plan.position()))
+    Ok((answers, plan))
 }
 
-async fn write(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), LogError> {
+async fn decide(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), LogError> {
     let Session { client, statements } = session;
     let known = Known::read(client, statements, batch).await?;
     let mut plan = Plan::new(known, now_micros())?;
     let answers = batch.iter().map(|append| plan.append(append)).collect();
-    if !plan.is_empty() {
-        store(client, statements, &plan).await?;
-    }
     Ok((answers, plan))
 }
 
-/// Every statement must have succeeded: a commit after one that failed only rolls back.
-async fn store(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), LogError> {
+/// Stores the plan and commits, all sent before the first answer is waited for.
+async fn commit(session: &Session, plan: &Plan) -> Result<(), BatchFault> {
+    let Session { client, statements } = session;
+    let mut storing = pin!(store(client, statements, plan));
+    // The first poll sends every statement. What fails in it was not sent, and then the commit is not sent either.
+    let stored = match futures::poll!(storing.as_mut()) {
+        Poll::Ready(Err(error)) => return Err(BatchFault::BeforeCommit(error.into())),
+        Poll::Ready(Ok(())) => ready(Ok(())).left_future(),
+        Poll::Pending => storing.right_future(),
+    };
+    let answered = async { Ok(futures::join!(stored, client.batch_execute("COMMIT"))) };
+    let (stored, committed) = within(STEP_LIMIT, answered).await.map_err(BatchFault::InCommit)?;
+    stored.map_err(BatchFault::of_statement)?;
+    committed.map_err(|error| BatchFault::InCommit(error.into()))
+}
+
+/// Sends every statement before the first answer is waited for. All must succeed: a commit after one that failed only rolls
+/// back.
+async fn store(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), tokio_postgres::Error> {
+    if plan.is_empty() {
+        return Ok(());
+    }
     futures::try_join!(
         store_events(client, statements, plan),
         store_streams(client, statements, plan),
@@ -241,18 +282,13 @@ async fn store_events(
     let ids: Vec<uuid::Uuid> = events().map(|event| event.id.0).collect();
     let hashes: Vec<&[u8]> = events().map(|event| &event.leaf_hash[..]).collect();
     let records: Vec<&[u8]> = events().map(|event| &event.record[..]).collect();
-    client
-        .execute(
-            &statements.insert_events,
-            &[&positions, &streams, &versions, &types, &ids, &hashes, &records],
-        )
-        .await?;
-    client
-        .execute(
-            &statements.move_head,
-            &[&to_sql(plan.position().0), &plan.recorded_at()],
-        )
-        .await?;
+    let (position, recorded_at) = (to_sql(plan.position().0), plan.recorded_at());
+    let events: Values<'_, 7> = [&positions, &streams, &versions, &types, &ids, &hashes, &records];
+    let head: Values<'_, 2> = [&position, &recorded_at];
+    futures::try_join!(
+        client.execute(&statements.insert_events, &events),
+        client.execute(&statements.move_head, &head),
+    )?;
     Ok(())
 }
 
@@ -287,20 +323,20 @@ async fn store_claims(
     }
     let kinds: Vec<&str> = plan.claims.keys().map(|claim| claim.kind.as_ref()).collect();
     let digests: Vec<&[u8]> = plan.claims.keys().map(|claim| &claim.digest[..]).collect();
-    client
-        .execute(&statements.delete_claims, &[&kinds, &digests])
-        .await?;
     let held = || {
         plan.claims
             .iter()
             .filter_map(|(claim, holder)| Some((claim, holder.as_ref()?)))
     };
-    let kinds: Vec<&str> = held().map(|(claim, _)| claim.kind.as_ref()).collect();
-    let digests: Vec<&[u8]> = held().map(|(claim, _)| &claim.digest[..]).collect();
+    let held_kinds: Vec<&str> = held().map(|(claim, _)| claim.kind.as_ref()).collect();
+    let held_digests: Vec<&[u8]> = held().map(|(claim, _)| &claim.digest[..]).collect();
     let streams: Vec<&str> = held().map(|(_, stream)| stream.as_str()).collect();
-    client
-        .execute(&statements.insert_claims, &[&kinds, &digests, &streams])
-        .await?;
+    let changed: Values<'_, 2> = [&kinds, &digests];
+    let held: Values<'_, 3> = [&held_kinds, &held_digests, &streams];
+    futures::try_join!(
+        client.execute(&statements.delete_claims, &changed),
+        client.execute(&statements.insert_claims, &held),
+    )?;
     Ok(())
 }
 

@@ -19,3 +19,13 @@ pub(in crate::log) fn set(connection: &Connection, name: &str, position: Positio
         .execute((name, to_sql(position.0)))?;
     Ok(())
 }
+
+pub(in crate::log) fn raise(connection: &Connection, name: &str, position: Position) -> Result<(), LogError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO checkpoints VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET position = MAX(position, excluded.position)",
+        )?
+        .execute((name, to_sql(position.0)))?;
+    Ok(())
+}

@@ -11,7 +11,10 @@ const COLUMNS: &str = "consumer, stream, version, position, reason, attempts, la
 
 pub(in crate::log) fn put(connection: &Connection, row: &DeadLetterRow) -> Result<(), LogError> {
     let sql = format!(
-        "INSERT OR REPLACE INTO dead_letters ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        "INSERT INTO dead_letters ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (consumer, stream, version) DO UPDATE SET position = excluded.position, reason = excluded.reason,
+         attempts = excluded.attempts, last_error = excluded.last_error, first_at = excluded.first_at, state = excluded.state
+         WHERE state <> 'skipped'"
     );
     connection.prepare_cached(&sql)?.execute((
         &row.key.consumer,
@@ -59,7 +62,7 @@ pub(in crate::log) fn list(
 }
 
 pub(in crate::log) fn delete(connection: &Connection, key: &DeadLetterKey) -> Result<bool, LogError> {
-    let sql = "DELETE FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3";
+    let sql = "DELETE FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3 AND state <> 'skipped'";
     let values = (&key.consumer, key.stream.as_str(), to_sql(key.version.0));
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }

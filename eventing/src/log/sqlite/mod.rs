@@ -16,15 +16,19 @@ pub(super) mod schema;
 mod watcher;
 mod writer;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::tail::Tail;
 use super::{LogConfig, LogError, OpenError};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::ids::Position;
+use crate::record::RecordedEvent;
 use readers::Readers;
 use writer::{Job, WaitingAppend};
 
@@ -36,7 +40,8 @@ pub(super) const FILE: &str = "log.db";
 pub(super) struct SqliteLog {
     jobs: mpsc::Sender<Job>,
     readers: Arc<Readers>,
-    head: Arc<watch::Sender<Position>>,
+    tail: Arc<Tail>,
+    dir: PathBuf,
 }
 
 impl SqliteLog {
@@ -58,20 +63,33 @@ impl SqliteLog {
             cause: StorageFault::new(cause),
         };
         let position = reader::head(&connection).map_err(|error| unavailable(error.to_string()))?;
-        let head = Arc::new(watch::Sender::new(position));
+        let tail = Arc::new(Tail::new(position));
         let (jobs, queue) = mpsc::channel(config.queue_len_max);
-        writer::start(connection, queue, Arc::clone(&head))
+        writer::start(connection, queue, Arc::clone(&tail))
             .map_err(|error| unavailable(error.to_string()))?;
-        watcher::start(&path, &head).map_err(|error| unavailable(error.to_string()))?;
+        watcher::start(&path, &tail).map_err(|error| unavailable(error.to_string()))?;
         Ok(Self {
             jobs,
             readers: Arc::new(Readers::new(path, config.readers_max)),
-            head,
+            tail,
+            dir: config.dir.clone(),
         })
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(super) fn subscribe_head(&self) -> watch::Receiver<Position> {
-        self.head.subscribe()
+        self.tail.subscribe()
+    }
+
+    pub(super) fn is_heard_within(&self, limit: Duration) -> bool {
+        self.tail.is_heard_within(limit)
+    }
+
+    pub(super) fn recent_after(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        self.tail.after(after, limit)
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {

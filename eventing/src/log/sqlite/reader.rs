@@ -1,5 +1,7 @@
 //! Reads of the log, each on one connection.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use chrono::DateTime;
 use rusqlite::types::ToSql;
@@ -26,6 +28,23 @@ pub(in crate::log) fn read_after(
 ) -> Result<Vec<RecordedEvent>, LogError> {
     let sql = "SELECT record, leaf_hash FROM events WHERE position > ?1 ORDER BY position LIMIT ?2";
     select(connection, sql, &[&to_sql(after.0), &limit_sql(limit)])
+}
+
+pub(in crate::log) fn leaf_hashes(
+    connection: &Connection,
+    positions: &[Position],
+) -> Result<HashMap<Position, [u8; 32]>, LogError> {
+    let mut statement = connection.prepare_cached("SELECT leaf_hash FROM events WHERE position = ?1")?;
+    let mut hashes = HashMap::with_capacity(positions.len());
+    for &position in positions {
+        let found: Option<Vec<u8>> = statement
+            .query_row([to_sql(position.0)], |row| row.get(0))
+            .optional()?;
+        if let Some(hash) = found {
+            hashes.insert(position, fixed(&hash, "a leaf hash")?);
+        }
+    }
+    Ok(hashes)
 }
 
 pub(in crate::log) fn read_stream(

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::thread;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::heads::Heads;
 use super::{LogError, append, fault};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
-use crate::ids::Position;
 use crate::log::error::not_written;
-use crate::log::head::advance;
+use crate::log::tail::Tail;
 use crate::record::now_micros;
 
 /// Appends in one transaction at most: beyond some hundreds a commit's share of the cost is small, and those
@@ -40,12 +39,12 @@ pub(super) struct WaitingAppend {
 pub(super) fn start(
     connection: Connection,
     jobs: mpsc::Receiver<Job>,
-    head: Arc<watch::Sender<Position>>,
+    tail: Arc<Tail>,
 ) -> std::io::Result<()> {
     let writer = Writer {
         connection,
         heads: Heads::default(),
-        head,
+        tail,
     };
     thread::Builder::new()
         .name("log-writer".to_owned())
@@ -56,7 +55,7 @@ pub(super) fn start(
 struct Writer {
     connection: Connection,
     heads: Heads,
-    head: Arc<watch::Sender<Position>>,
+    tail: Arc<Tail>,
 }
 
 /// Where a transaction failed, which tells what can be true after it.
@@ -139,7 +138,8 @@ impl Writer {
     }
 
     fn answer_all(&self, batch: Vec<WaitingAppend>, answers: Vec<Result<Appended, AppendError>>) {
-        advance(&self.head, self.heads.position);
+        let appended = answers.iter().flatten().flat_map(|appended| &appended.events);
+        self.tail.committed(appended, self.heads.position);
         failpoint!("append.before_answer");
         for (waiting, answer) in batch.into_iter().zip(answers) {
             // A caller that went away does not need the answer.
@@ -231,7 +231,7 @@ mod tests {
     use crate::log::sqlite::schema;
     use crate::testing::TempDir;
     use crate::testing::event_log::{an_append, new_stream};
-    use crate::{ExpectedVersion, Version};
+    use crate::{ExpectedVersion, Position, Version};
 
     fn writer(dir: &TempDir) -> Writer {
         let path = schema::prepare(dir.path(), "log.db").expect("a file");
@@ -239,7 +239,7 @@ mod tests {
         Writer {
             connection,
             heads: Heads::default(),
-            head: Arc::new(watch::Sender::new(Position::START)),
+            tail: Arc::new(Tail::new(Position::START)),
         }
     }
 
