@@ -13,7 +13,7 @@ use crate::{ProjectionKind, ViewError, ViewReader};
 /// How often a waiter looks at the store itself, for what another process has stored.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Something this process has stored.
+/// Something that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A view was brought to a version.
@@ -47,7 +47,7 @@ impl Change {
     }
 }
 
-/// What this process stores from now on. Whoever falls far behind misses some, and must look at the views.
+/// What is stored from now on: by this process, and in Redis by the others too. Whoever falls far behind misses some, and must look at the views.
 #[derive(Debug)]
 pub struct Changes {
     receiver: Receiver<Arc<[Change]>>,
@@ -90,7 +90,7 @@ impl Changes {
 }
 
 impl ViewReader {
-    /// What this process stores from now on.
+    /// What is stored from now on.
     #[must_use]
     pub fn changes(&self) -> Changes {
         Changes::new(self.store().subscribe())
@@ -99,7 +99,7 @@ impl ViewReader {
     /// Returns as soon as the view of `stream` has got to `until`. Cancel-safe.
     ///
     /// # Errors
-    /// - `Late`: it has not at the `deadline`.
+    /// - `Late`, `BeingRebuilt`: it has not at the `deadline`.
     /// - `Unavailable`, `Corrupt`: the store could not be read.
     pub async fn wait_for(
         &self,
@@ -108,10 +108,7 @@ impl ViewReader {
         until: Until,
         deadline: Instant,
     ) -> Result<(), ViewError> {
-        self.wait(kind, Some(stream), deadline, || {
-            self.has_reached(kind, stream, until)
-        })
-        .await
+        self.wait(kind, Awaited::View(stream, until), deadline).await
     }
 
     /// Returns as soon as everything that `kind` wants at or below `position` is stored. Cancel-safe.
@@ -124,28 +121,49 @@ impl ViewReader {
         position: Position,
         deadline: Instant,
     ) -> Result<(), ViewError> {
-        self.wait(kind, None, deadline, || Ok(self.checkpoint(kind)? >= position))
-            .await
+        self.wait(kind, Awaited::Checkpoint(position), deadline).await
     }
 
     async fn wait(
         &self,
         kind: ProjectionKind,
-        stream: Option<&StreamId>,
+        awaited: Awaited<'_>,
         deadline: Instant,
-        is_there: impl Fn() -> Result<bool, ViewError>,
     ) -> Result<(), ViewError> {
         let mut changes = self.changes();
         loop {
-            if is_there()? {
-                return Ok(());
+            match self.is_there(kind, awaited).await {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(ViewError::BeingRebuilt(_)) => {}
+                Err(error) => return Err(error),
             }
-            if timeout_at(deadline, changes.until_concerned(kind, stream))
-                .await
-                .is_err()
-            {
-                return if is_there()? { Ok(()) } else { Err(ViewError::Late) };
+            let concerned = changes.until_concerned(kind, awaited.stream());
+            if timeout_at(deadline, concerned).await.is_err() {
+                let is_there = self.is_there(kind, awaited).await?;
+                return if is_there { Ok(()) } else { Err(ViewError::Late) };
             }
+        }
+    }
+
+    async fn is_there(&self, kind: ProjectionKind, awaited: Awaited<'_>) -> Result<bool, ViewError> {
+        match awaited {
+            Awaited::View(stream, until) => self.has_reached(kind, stream, until).await,
+            Awaited::Checkpoint(position) => Ok(self.checkpoint(kind).await? >= position),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Awaited<'a> {
+    View(&'a StreamId, Until),
+    Checkpoint(Position),
+}
+
+impl<'a> Awaited<'a> {
+    fn stream(self) -> Option<&'a StreamId> {
+        match self {
+            Self::View(stream, _) => Some(stream),
+            Self::Checkpoint(_) => None,
         }
     }
 }

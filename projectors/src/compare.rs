@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    ProjectionKind, ViewError,
+    ProjectionKind, ViewError, ViewStore,
     projections::playlists::{PENDING, PLAYLISTS_OF},
-    store::{Generation, Snapshot, StoredView, Table, decode_view, stream_id},
+    store::{EmbeddedSnapshot, Generation, StoredView, Table, decode_view, stream_id},
 };
 
 /// A place where live views are not what the log says.
@@ -56,7 +56,7 @@ impl std::fmt::Display for Difference {
 /// One of the two sides of a comparison.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
-    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) snapshot: &'a EmbeddedSnapshot,
     pub(crate) generation: Generation,
 }
 
@@ -114,6 +114,23 @@ fn compare_table(
             right = freshes.next().transpose()?;
         }
     }
+}
+
+/// Whether a lookup that differs may only have been copied later than the view that leads to it: that view has changed
+/// since. Lookups change with their view, so when it has not, the difference is one.
+pub(crate) fn was_overtaken(
+    store: &ViewStore,
+    live: Side<'_>,
+    mismatch: &Mismatch<'_>,
+) -> Result<bool, ViewError> {
+    if !store.is_remote() || mismatch.table != Table::Lookups {
+        return Ok(false);
+    }
+    let Some(stream) = mismatch.stream() else {
+        return Ok(false);
+    };
+    let now = store.snapshot()?;
+    Ok(now.view(live.generation, &stream)? != live.snapshot.view(live.generation, &stream)?)
 }
 
 impl Mismatch<'_> {
@@ -179,7 +196,7 @@ impl Mismatch<'_> {
                 format!("position {}, which should be {},", live.position, fresh.position)
             }
             Some((Some(live), Some(fresh))) => match (live.head, fresh.head) {
-                (Some(live), Some(fresh)) => format!("field {}", first_field(live, fresh)),
+                (Some(live), Some(fresh)) => format!("field {}", first_field(&live, &fresh)),
                 _ => "removal".to_owned(),
             },
             _ => "view".to_owned(),

@@ -6,8 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     ProjectionKind, ViewError, ViewStore,
-    folding::live_generation,
-    store::{Generation, Snapshot, Table},
+    store::{EmbeddedSnapshot, Generation, Table},
 };
 
 /// SHA-256 over every row of a generation in key order, key and value each behind its length. Equal views give equal
@@ -22,17 +21,20 @@ pub struct Digests {
     pub lookups: Digest,
 }
 
-/// The digests of a projection's live views.
+/// The digests of a projection's live views. Blocks, and copies the views first when they lie in Redis; beside a working
+/// projector those are not all of one moment.
 ///
 /// # Errors
 /// See [`ViewError`].
 pub fn digest(store: &ViewStore, kind: ProjectionKind) -> Result<Digests, ViewError> {
-    let snapshot = store.snapshot()?;
-    let generation = live_generation(&snapshot, kind)?;
-    digest_of(&snapshot, generation)
+    let frozen = store.frozen_live(&[kind.name()])?;
+    let live = frozen.snapshot.live(kind.name())?;
+    let live = live.filter(|live| live.revision == kind.revision());
+    let live = live.ok_or(ViewError::NotBuilt(kind.name()))?;
+    digest_of(&frozen.snapshot, live.generation)
 }
 
-pub(crate) fn digest_of(snapshot: &Snapshot, generation: Generation) -> Result<Digests, ViewError> {
+pub(crate) fn digest_of(snapshot: &EmbeddedSnapshot, generation: Generation) -> Result<Digests, ViewError> {
     Ok(Digests {
         views: table_digest(snapshot, Table::Views, generation)?,
         entries: table_digest(snapshot, Table::Entries, generation)?,
@@ -40,7 +42,11 @@ pub(crate) fn digest_of(snapshot: &Snapshot, generation: Generation) -> Result<D
     })
 }
 
-fn table_digest(snapshot: &Snapshot, table: Table, generation: Generation) -> Result<Digest, ViewError> {
+fn table_digest(
+    snapshot: &EmbeddedSnapshot,
+    table: Table,
+    generation: Generation,
+) -> Result<Digest, ViewError> {
     let mut hasher = Sha256::new();
     for row in snapshot.rows(table, generation)? {
         let (key, value) = row?;

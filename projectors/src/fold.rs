@@ -10,7 +10,7 @@ use eventing::{Position, StreamId, SubjectId, Version};
 use crate::{
     opened::{Content, Opened},
     projection::{Fact, Projection},
-    store::{Generation, Snapshot, ViewError, ViewWrite},
+    store::{Generation, Snapshot, ViewError, ViewWrite, Wanted},
     view::{View, ViewAt},
 };
 
@@ -33,6 +33,9 @@ pub(crate) enum Folded {
 pub(crate) trait Fold: Send {
     /// Folds one event. On an error the view is as before the event, but for entries read from the store.
     fn apply(&mut self, snapshot: &Snapshot, event: &Opened) -> Result<Folded, ViewError>;
+
+    /// What folding an event will read from the store, as far as it is not at hand.
+    fn wants(&self, event: &Opened) -> Option<Wanted>;
 
     /// Takes an event as applied without effect, when the view stands right before it.
     fn pass_over(
@@ -105,6 +108,23 @@ impl<P: Projection> Fold for Projector<P> {
         let grown = view.weight().saturating_sub(before);
         self.weight += grown;
         Ok(folded)
+    }
+
+    fn wants(&self, event: &Opened) -> Option<Wanted> {
+        let entries = match &event.content {
+            Ok(Content::Events(events)) => events.iter().flat_map(P::reads).collect(),
+            _ => Vec::new(),
+        };
+        let entries = match self.views.get(&event.stream) {
+            Some(view) => Some(view.missing(entries)).filter(|missing| !missing.is_empty())?,
+            None => entries,
+        };
+        Some(Wanted {
+            generation: self.generation,
+            stream: event.stream.clone(),
+            subject: event.subject,
+            entries,
+        })
     }
 
     fn pass_over(

@@ -1,6 +1,6 @@
 //! Several projections at work on the same events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use eventing::{StreamId, SubjectId};
 
@@ -8,7 +8,7 @@ use crate::{
     fold::{Fold, Folded},
     opened::Opened,
     projection::ProjectionKind,
-    store::{Batch, Generation, Snapshot, ViewError},
+    store::{Batch, Generation, Snapshot, ViewError, Wanted},
 };
 
 /// Projections that fold the same events, each into its own generation.
@@ -34,6 +34,33 @@ impl Folding {
             .iter()
             .map(|kind| Ok((*kind, live_generation(snapshot, *kind)?)));
         Ok(Self::new(live.collect::<Result<Vec<_>, ViewError>>()?))
+    }
+
+    /// Reads in a few round trips what folding `events` will read, where that saves time.
+    pub(crate) fn prefetch<'a>(
+        &self,
+        snapshot: &Snapshot,
+        events: impl IntoIterator<Item = &'a Opened>,
+    ) -> Result<(), ViewError> {
+        if !snapshot.is_remote() {
+            return Ok(());
+        }
+        let mut wanted = BTreeMap::<(Generation, StreamId), Wanted>::new();
+        for event in events {
+            let folds = self
+                .folds
+                .iter()
+                .filter(|(kind, _)| kind.wants(event.stream.category()));
+            for one in folds.filter_map(|(_, fold)| fold.wants(event)) {
+                let key = (one.generation, one.stream.clone());
+                match wanted.entry(key) {
+                    btree_map::Entry::Vacant(empty) => _ = empty.insert(one),
+                    btree_map::Entry::Occupied(mut held) => held.get_mut().entries.extend(one.entries),
+                }
+            }
+        }
+        let wanted: Vec<_> = wanted.into_values().map(without_doubles).collect();
+        snapshot.prefetch(&wanted)
     }
 
     /// Folds one event into every projection that wants it.
@@ -108,6 +135,12 @@ impl Folding {
         }
         Ok(batch)
     }
+}
+
+fn without_doubles(mut wanted: Wanted) -> Wanted {
+    wanted.entries.sort_unstable();
+    wanted.entries.dedup();
+    wanted
 }
 
 /// The generation that is live and was folded by this program's revision.

@@ -7,21 +7,30 @@ use eventing::{
     consumer::{DeadLetterReason, HaltReason, Handler, HandlerError, Run, Verdict},
 };
 
+use parking_lot::Mutex;
+
 use crate::{
     ProjectionKind, ViewError, ViewStore,
     fold::Folded,
     folding::{Folding, live_generation},
     opened::{Fault, Opened, open_all},
-    store::{Batch, Refusal, Snapshot},
+    rebuild::blocking,
+    remembered::{Remembered, Stand, Stored},
+    store::{Batch, Raise, Refusal, Snapshot, Wanted},
 };
 
 /// How long to leave a store or key ring alone that did not answer, or is full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long to wait for a rebuild's switch, which takes some milliseconds when views are few.
+const RETRY_AFTER_SWITCH: Duration = Duration::from_millis(100);
 
 /// A consumer's handler that keeps the views of some projections.
 ///
 /// The views of a batch, their lookups and the checkpoint are durable before a verdict is given. Several of these, in
 /// one process or in many, may keep the same views: each write is compared with the version it was folded from.
+///
+/// A Redis that was emptied gets empty views again, and one that lost anything is noticed: [`Handler::checkpoint`] then
+/// answers less than it did, and the consumer must catch up from there.
 #[derive(Clone, Debug)]
 pub struct ProjectionHandler {
     inner: Arc<Inner>,
@@ -33,6 +42,7 @@ struct Inner {
     keys: Keys,
     name: &'static str,
     kinds: Vec<ProjectionKind>,
+    remembered: Mutex<Remembered>,
 }
 
 impl ProjectionHandler {
@@ -57,6 +67,7 @@ impl ProjectionHandler {
                 keys,
                 name,
                 kinds: kinds.to_vec(),
+                remembered: Mutex::default(),
             }),
         })
     }
@@ -72,11 +83,24 @@ impl Handler for ProjectionHandler {
     }
 
     async fn applied(&self, streams: &[StreamId]) -> Result<Vec<Version>, HandlerError> {
-        self.inner.applied(streams).map_err(HandlerError::new)
+        let streams = streams.to_vec();
+        self.inner.ask(move |inner| inner.applied(&streams)).await
     }
 
     async fn checkpoint(&self) -> Result<Position, HandlerError> {
-        self.inner.checkpoint().map_err(HandlerError::new)
+        self.inner.ask(Inner::checkpoint).await
+    }
+
+    async fn store_checkpoint(&self, position: Position) -> Result<Position, HandlerError> {
+        let inner = Arc::clone(&self.inner);
+        let storing = move || {
+            inner.with_views(|| {
+                inner.store_runs(&[], Some(position))?;
+                inner.checkpoint()
+            })
+        };
+        let stored = tokio::task::spawn_blocking(storing).await;
+        stored.map_err(HandlerError::new)?.map_err(HandlerError::new)
     }
 
     async fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> Vec<Verdict> {
@@ -113,12 +137,65 @@ struct Attempt {
 }
 
 impl Inner {
+    /// Reads inline what takes microseconds, and elsewhere what crosses a network.
+    async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl Fn(&Self) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, HandlerError> {
+        if !self.store.is_remote() {
+            return read(self).map_err(HandlerError::new);
+        }
+        let inner = Arc::clone(self);
+        let read = blocking(move || inner.with_views(|| read(&inner))).await;
+        read.map_err(HandlerError::new)
+    }
+
+    /// Does `work`, a second time when there were no views at all, as in a Redis that was emptied. Views of another
+    /// revision are another program's, and left alone.
+    fn with_views<T>(&self, work: impl Fn() -> Result<T, ViewError>) -> Result<T, ViewError> {
+        match work() {
+            Err(ViewError::NotBuilt(_)) => {
+                let snapshot = self.store.snapshot()?;
+                for kind in &self.kinds {
+                    if snapshot.live(kind.name())?.is_none() {
+                        tracing::warn!(
+                            projection = kind.name(),
+                            "there are no views; they are folded from the start"
+                        );
+                        self.store.ensure_live(kind.name(), kind.revision())?;
+                    }
+                }
+                work()
+            }
+            other => other,
+        }
+    }
+
     fn applied(&self, streams: &[StreamId]) -> Result<Vec<Version>, ViewError> {
         let snapshot = self.store.snapshot()?;
+        self.prefetch(&snapshot, streams)?;
         streams
             .iter()
             .map(|stream| self.applied_to(&snapshot, stream))
             .collect()
+    }
+
+    fn prefetch(&self, snapshot: &Snapshot, streams: &[StreamId]) -> Result<(), ViewError> {
+        if !snapshot.is_remote() {
+            return Ok(());
+        }
+        let mut wanted = Vec::new();
+        for kind in &self.kinds {
+            let generation = live_generation(snapshot, *kind)?;
+            let streams = streams.iter().filter(|stream| kind.wants(stream.category()));
+            wanted.extend(streams.map(|stream| Wanted {
+                generation,
+                stream: stream.clone(),
+                subject: None,
+                entries: Vec::new(),
+            }));
+        }
+        snapshot.prefetch(&wanted)
     }
 
     fn applied_to(&self, snapshot: &Snapshot, stream: &StreamId) -> Result<Version, ViewError> {
@@ -133,17 +210,25 @@ impl Inner {
 
     fn checkpoint(&self) -> Result<Position, ViewError> {
         let snapshot = self.store.snapshot()?;
-        let checkpoints = self
-            .kinds
-            .iter()
-            .map(|kind| snapshot.checkpoint(live_generation(&snapshot, *kind)?));
-        let checkpoints = checkpoints.collect::<Result<Vec<_>, _>>()?;
-        Ok(checkpoints.into_iter().min().unwrap_or(Position::START))
+        let stored = self.stored(&snapshot)?;
+        Ok(self.remembered.lock().answer(stored))
+    }
+
+    fn stored(&self, snapshot: &Snapshot) -> Result<Stored, ViewError> {
+        let checkpoint = |kind: &ProjectionKind| {
+            let live = live_generation(snapshot, *kind)?;
+            let stand = Stand {
+                origin: snapshot.origin(kind.name())?,
+                checkpoint: snapshot.checkpoint(live)?,
+            };
+            Ok((*kind, stand))
+        };
+        self.kinds.iter().map(checkpoint).collect()
     }
 
     fn handle(&self, runs: &[Run], caught_up_to: Option<Position>) -> Vec<Verdict> {
         let opened: Vec<Vec<Opened>> = runs_of(runs, open_all(&self.keys, &events_of(runs)));
-        self.store_runs(&opened, caught_up_to)
+        self.with_views(|| self.store_runs(&opened, caught_up_to))
             .unwrap_or_else(|error| vec![verdict_on(&error); runs.len()])
     }
 
@@ -173,6 +258,10 @@ impl Inner {
         let refused = refused_streams(&batch, &outcomes);
         if !refused.is_empty() {
             self.try_again(runs, &mut verdicts, &refused)?;
+            // The checkpoint was left out with the writes that were refused.
+            self.store_alone(&[], caught_up_to)?;
+        } else {
+            self.remember(&batch.checkpoints);
         }
         Ok(verdicts)
     }
@@ -200,7 +289,7 @@ impl Inner {
         runs: &[Vec<Opened>],
         caught_up_to: Option<Position>,
     ) -> Result<Vec<Verdict>, ViewError> {
-        self.store.exclusively(|snapshot| {
+        let (verdicts, stored) = self.store.exclusively(|snapshot| {
             let Attempt {
                 verdicts,
                 mut folding,
@@ -212,12 +301,25 @@ impl Inner {
                 .iter()
                 .for_each(|subject| self.keys.forget_cached(*subject));
             self.add_checkpoints(snapshot, &mut batch, caught_up_to)?;
-            Ok((batch, verdicts))
-        })
+            let raises = batch.checkpoints.clone();
+            Ok((batch, (verdicts, raises)))
+        })?;
+        self.remember(&stored);
+        Ok(verdicts)
+    }
+
+    /// Knows that checkpoints are stored. One that the store has left out is noticed at the next look.
+    fn remember(&self, raises: &[Raise]) {
+        let mut remembered = self.remembered.lock();
+        for raise in raises {
+            let kinds = self.kinds.iter().filter(|kind| kind.name() == raise.projection);
+            remembered.raised(kinds.copied(), raise.to);
+        }
     }
 
     fn fold_runs(&self, snapshot: &Snapshot, runs: &[Vec<Opened>]) -> Result<Attempt, ViewError> {
         let mut folding = Folding::of_live(snapshot, &self.kinds)?;
+        folding.prefetch(snapshot, runs.iter().flatten())?;
         let mut verdicts = Vec::with_capacity(runs.len());
         for run in runs {
             verdicts.push(fold_run(&mut folding, snapshot, run)?);
@@ -231,13 +333,17 @@ impl Inner {
         batch: &mut Batch,
         position: Option<Position>,
     ) -> Result<(), ViewError> {
-        for kind in &self.kinds {
-            let generation = live_generation(snapshot, *kind)?;
-            if let Some(position) = position
-                && snapshot.checkpoint(generation)? < position
-            {
-                batch.checkpoints.push((kind.name(), generation, position));
-            }
+        let Some(to) = position else { return Ok(()) };
+        let stored = self.stored(snapshot)?;
+        let from = self.remembered.lock().raises(&stored, to);
+        for (kind, stand) in from {
+            batch.checkpoints.push(Raise {
+                projection: kind.name(),
+                generation: live_generation(snapshot, kind)?,
+                to,
+                known: stand.checkpoint,
+                run: stand.origin.run,
+            });
         }
         Ok(())
     }
@@ -287,6 +393,7 @@ fn unreadable(event: &Opened) -> Verdict {
 fn verdict_on(error: &ViewError) -> Verdict {
     match error {
         ViewError::Corrupt { .. } => Verdict::Halt(HaltReason(error.to_string())),
+        ViewError::Switching => Verdict::RetryAfter(RETRY_AFTER_SWITCH),
         ViewError::KeyTooLong => Verdict::DeadLetter(DeadLetterReason(error.to_string())),
         _ => {
             tracing::warn!(

@@ -25,6 +25,7 @@ mod projection;
 pub mod projections;
 pub mod reader;
 pub mod rebuild;
+mod remembered;
 pub mod replay;
 mod scan;
 pub mod store;
@@ -49,4 +50,4 @@ pub use projections::{
 pub use reader::{Page, ProjectionStatus, RatedTrack, ViewReader, Viewed, listener_taste_as_of};
 pub use rebuild::{Rebuilt, rebuild, rebuild_together};
 pub use replay::{Replayed, fold_until, replay};
-pub use store::{Generation, ViewError, ViewStore};
+pub use store::{Generation, RedisConfig, StoreStatus, ViewError, ViewStore};

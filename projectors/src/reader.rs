@@ -1,4 +1,7 @@
-//! Typed reads of the live views. Each reads one moment of the store, takes microseconds and never waits.
+//! Typed reads of the live views.
+//!
+//! In LMDB each reads one moment of the store, takes microseconds and never waits, so it is done where it is asked for. In
+//! Redis it takes some round trips on a thread that may wait, and what it says of one view is of one version of it.
 
 use std::sync::Arc;
 
@@ -15,12 +18,14 @@ use crate::{
     opened::{Opened, open_all},
     projections::{TasteModels, accounts, library, playlists, taste_models},
     rebuild::blocking,
-    store::{Direction, Generation, Snapshot},
+    store::{Direction, Generation, Snapshot, Wanted},
     view::parse,
 };
 
 /// Records read from the log at a time.
 const PAGE: usize = 1_000;
+/// A view that changes as often as this while it is read does not come to rest.
+const READS_MAX: usize = 20;
 
 /// Reads views. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -97,21 +102,29 @@ impl ViewStore {
     }
 }
 
-/// The live generation of one projection, as of one moment.
-struct Live {
+/// The live generation of one projection, as it is read.
+struct Live<'a> {
+    store: &'a ViewStore,
+    kind: ProjectionKind,
     snapshot: Snapshot,
     generation: Generation,
 }
 
+/// Every read may answer:
+/// - `NotBuilt`: no projector has begun these views.
+/// - `BeingRebuilt`: their store lost some, and has not caught up with what was read before.
+/// - `Unavailable`: the store did not answer. None of these is an absence.
 impl ViewReader {
     /// The account; `None` when it is not registered, or was erased.
     ///
     /// # Errors
     /// See [`ViewError`]; the caller must not take it for absence.
-    pub fn account(&self, account: AccountId) -> Result<Option<Viewed<AccountView>>, ViewError> {
-        let live = self.live(ProjectionKind::Accounts)?;
-        let head = live.head::<accounts::Head>(&stream(AccountId::CATEGORY, account.uuid()))?;
-        Ok(head.and_then(|viewed| viewed.flat_map(|head| head.0)))
+    pub async fn account(&self, account: AccountId) -> Result<Option<Viewed<AccountView>>, ViewError> {
+        self.read(ProjectionKind::Accounts, move |live| {
+            let head = live.head::<accounts::Head>(&stream(AccountId::CATEGORY, account.uuid()))?;
+            Ok(head.and_then(|viewed| viewed.flat_map(|head| head.0)))
+        })
+        .await
     }
 
     /// The session with this token hash, and its account; `None` when no such session is live. Whether its time is
@@ -119,301 +132,294 @@ impl ViewReader {
     ///
     /// # Errors
     /// See [`ViewError`]; the caller must let nobody in.
-    pub fn session(&self, session: &SessionHash) -> Result<Option<Viewed<SessionView>>, ViewError> {
-        let live = self.live(ProjectionKind::Accounts)?;
-        let Some(account) = live
-            .snapshot
-            .lookup(live.generation, &accounts::session_key(session))?
-        else {
-            return Ok(None);
-        };
-        let account = std::str::from_utf8(account)
-            .ok()
-            .and_then(|account| account.parse::<AccountId>().ok());
-        let account = account.ok_or_else(|| ViewError::corrupt_because("a session's account", "is no id"))?;
-        let head = live.head::<accounts::Head>(&stream(AccountId::CATEGORY, account.uuid()))?;
-        Ok(head.and_then(|viewed| viewed.flat_map(|head| session_of(head.0?, session))))
+    pub async fn session(&self, session: &SessionHash) -> Result<Option<Viewed<SessionView>>, ViewError> {
+        let session = *session;
+        self.read(ProjectionKind::Accounts, move |live| live.session(&session))
+            .await
     }
 
     /// What the model knows of a listener; the default for one who did nothing yet, or was forgotten.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn taste(&self, listener: AccountId) -> Result<Viewed<TasteView>, ViewError> {
-        self.live(ProjectionKind::TasteModels)?
-            .taste(&listener_stream(listener))
+    pub async fn taste(&self, listener: AccountId) -> Result<Viewed<TasteView>, ViewError> {
+        self.read(ProjectionKind::TasteModels, move |live| {
+            live.taste(&listener_stream(listener))
+        })
+        .await
     }
 
     /// Everything that a playlist is made from, as of the version the view stands at.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn listener_taste(&self, listener: AccountId) -> Result<Viewed<ListenerTaste>, ViewError> {
-        let live = self.live(ProjectionKind::TasteModels)?;
-        let stream = listener_stream(listener);
-        let viewed = live.taste(&stream)?;
-        let ratings = live.entries::<taste_models::RatingOnly>(&stream, taste_models::RATINGS)?;
-        let played = live.entries::<taste_models::LastPlayed>(&stream, taste_models::PLAYS)?;
-        Ok(viewed.map(|view| ListenerTaste {
-            taste: view.taste,
-            ratings: ratings
-                .into_iter()
-                .map(|(track, entry)| (track, entry.rating))
-                .collect(),
-            played: played
-                .into_iter()
-                .map(|(track, entry)| (track, entry.played_at))
-                .collect(),
-        }))
+    pub async fn listener_taste(&self, listener: AccountId) -> Result<Viewed<ListenerTaste>, ViewError> {
+        self.read(ProjectionKind::TasteModels, move |live| {
+            live.listener_taste(&listener_stream(listener))
+        })
+        .await
     }
 
     /// Up to `limit` rated tracks in the order of their ids, from behind `after` on.
     ///
+    /// In Redis a page costs reading the names of all of the listener's entries.
+    ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn ratings_page(
+    pub async fn ratings_page(
         &self,
         listener: AccountId,
         after: Option<&TrackId>,
         limit: usize,
     ) -> Result<Page<RatedTrack>, ViewError> {
-        let live = self.live(ProjectionKind::TasteModels)?;
-        let stream = listener_stream(listener);
-        let reflects = live.head_or_default::<taste_models::Head>(&stream)?.reflects;
         let after = after.map(taste_models::rating_key);
-        let rows = live.snapshot.entries(
-            live.generation,
-            &stream,
-            taste_models::RATINGS,
-            after.as_deref(),
-            limit + 1,
-        )?;
-        let items = rows.iter().take(limit).map(|(key, value)| {
-            let RatedEntry { rating, rated_at } = parse(value, "a rating")?;
-            Ok(RatedTrack {
-                track: track_of(key, taste_models::RATINGS)?,
-                rating,
-                rated_at,
-            })
-        });
-        let items = items.collect::<Result<Vec<_>, ViewError>>()?;
-        let next = items
-            .last()
-            .filter(|_| rows.len() > limit)
-            .map(|last| last.track.to_string());
-        Ok(Page {
-            items,
-            next,
-            reflects,
+        self.read(ProjectionKind::TasteModels, move |live| {
+            live.ratings_page(&listener_stream(listener), after.as_deref(), limit)
         })
+        .await
     }
 
     /// The rating that `listener` gave to `track`.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn rating(&self, listener: AccountId, track: &TrackId) -> Result<Option<RatedTrack>, ViewError> {
-        let live = self.live(ProjectionKind::TasteModels)?;
-        let key = taste_models::rating_key(track);
-        let Some(value) = live
-            .snapshot
-            .entry(live.generation, &listener_stream(listener), &key)?
-        else {
-            return Ok(None);
-        };
-        let RatedEntry { rating, rated_at } = parse(value, "a rating")?;
-        Ok(Some(RatedTrack {
-            track: track.clone(),
-            rating,
-            rated_at,
-        }))
+    pub async fn rating(
+        &self,
+        listener: AccountId,
+        track: &TrackId,
+    ) -> Result<Option<RatedTrack>, ViewError> {
+        let track = track.clone();
+        self.read(ProjectionKind::TasteModels, move |live| {
+            live.rating(&listener_stream(listener), &track)
+        })
+        .await
     }
 
     /// The playlist without its tracks; `None` when it was not requested, or its owner was forgotten.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn playlist(&self, playlist: PlaylistId) -> Result<Option<Viewed<PlaylistView>>, ViewError> {
-        let live = self.live(ProjectionKind::Playlists)?;
-        live.playlist(playlist)
+    pub async fn playlist(&self, playlist: PlaylistId) -> Result<Option<Viewed<PlaylistView>>, ViewError> {
+        self.read(ProjectionKind::Playlists, move |live| live.playlist(playlist))
+            .await
     }
 
     /// The playlist with what was generated, which is there when its status is ready.
     ///
     /// # Errors
     /// See [`ViewError`].
-    #[expect(clippy::type_complexity, reason = "a name for the pair would say less")]
-    pub fn playlist_with_tracks(
+    pub async fn playlist_with_tracks(
         &self,
         playlist: PlaylistId,
     ) -> Result<Option<Viewed<(PlaylistView, Option<Generated>)>>, ViewError> {
-        let live = self.live(ProjectionKind::Playlists)?;
-        let Some(viewed) = live.playlist(playlist)? else {
-            return Ok(None);
-        };
-        let stream = stream(PlaylistId::CATEGORY, playlist.uuid());
-        let generated = live
-            .snapshot
-            .entry(live.generation, &stream, playlists::GENERATED)?;
-        let generated = generated
-            .map(|generated| parse(generated, "a playlist's tracks"))
-            .transpose()?;
-        Ok(Some(viewed.map(|view| (view, generated))))
+        self.read(ProjectionKind::Playlists, move |live| {
+            let Some(viewed) = live.playlist(playlist)? else {
+                return Ok(None);
+            };
+            let stream = stream(PlaylistId::CATEGORY, playlist.uuid());
+            let generated = live.entry(&stream, playlists::GENERATED, "a playlist's tracks")?;
+            Ok(Some(viewed.map(|view| (view, generated))))
+        })
+        .await
     }
 
     /// Up to `limit` playlists of `owner`, the newest first, from behind `cursor` on: a former page's `next`.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn playlists_of(
+    pub async fn playlists_of(
         &self,
         owner: AccountId,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<Viewed<PlaylistView>>, ViewError> {
-        let live = self.live(ProjectionKind::Playlists)?;
-        let partition = (playlists::PLAYLISTS_OF, owner.to_string());
-        let partition = (partition.0, partition.1.as_str());
-        let rows = live.snapshot.lookups(
-            live.generation,
-            partition,
-            cursor,
-            limit + 1,
-            Direction::Descending,
-        )?;
-        let next = rows.get(limit.wrapping_sub(1)).filter(|_| rows.len() > limit);
-        let next = next.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
-        let mut items = Vec::with_capacity(rows.len().min(limit));
-        for (_, value) in rows.iter().take(limit) {
-            items.extend(live.playlist(playlists::playlist_id(value)?)?);
-        }
-        Ok(Page {
-            items,
-            next,
-            reflects: live.checkpoint()?,
+        let cursor = cursor.map(str::to_owned);
+        self.read(ProjectionKind::Playlists, move |live| {
+            live.playlists_of(owner, cursor.as_deref(), limit)
         })
+        .await
     }
 
     /// Up to `limit` playlists that wait to be made, the oldest request first.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn pending_playlists(&self, limit: usize) -> Result<Vec<PlaylistId>, ViewError> {
-        let live = self.live(ProjectionKind::Playlists)?;
-        let partition = (playlists::PENDING, "");
-        let rows = live
-            .snapshot
-            .lookups(live.generation, partition, None, limit, Direction::Ascending)?;
-        rows.into_iter()
-            .map(|(_, value)| playlists::playlist_id(value))
-            .collect()
+    pub async fn pending_playlists(&self, limit: usize) -> Result<Vec<PlaylistId>, ViewError> {
+        self.read(ProjectionKind::Playlists, move |live| {
+            let partition = (playlists::PENDING, "");
+            let rows =
+                live.snapshot
+                    .lookups(live.generation, partition, None, limit, Direction::Ascending)?;
+            rows.iter()
+                .map(|(_, value)| playlists::playlist_id(value))
+                .collect()
+        })
+        .await
     }
 
     /// The current catalogue; `None` before the first import.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn catalogue(&self) -> Result<Option<Viewed<CatalogueView>>, ViewError> {
-        let live = self.live(ProjectionKind::Library)?;
-        let head = live.head::<library::Head>(&stream(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid()))?;
-        Ok(head.and_then(|viewed| viewed.flat_map(|head| head.catalogue)))
+    pub async fn catalogue(&self) -> Result<Option<Viewed<CatalogueView>>, ViewError> {
+        self.read(ProjectionKind::Library, |live| {
+            let head = live.head::<library::Head>(&catalogue_stream())?;
+            Ok(head.and_then(|viewed| viewed.flat_map(|head| head.catalogue)))
+        })
+        .await
     }
 
     /// Every version of the catalogue, in the order of import.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn catalogues(&self) -> Result<Vec<CatalogueView>, ViewError> {
-        let live = self.live(ProjectionKind::Library)?;
-        live.rows(
-            &stream(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid()),
-            library::HISTORY,
-        )
+    pub async fn catalogues(&self) -> Result<Vec<CatalogueView>, ViewError> {
+        self.read(ProjectionKind::Library, |live| {
+            live.rows(&catalogue_stream(), library::HISTORY)
+        })
+        .await
     }
 
     /// The current base model; `None` before the first publication.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn model(&self) -> Result<Option<Viewed<ModelView>>, ViewError> {
-        let live = self.live(ProjectionKind::Library)?;
-        let head = live.head::<library::Head>(&stream(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid()))?;
-        Ok(head.and_then(|viewed| viewed.flat_map(|head| head.model)))
+    pub async fn model(&self) -> Result<Option<Viewed<ModelView>>, ViewError> {
+        self.read(ProjectionKind::Library, |live| {
+            let head = live.head::<library::Head>(&model_stream())?;
+            Ok(head.and_then(|viewed| viewed.flat_map(|head| head.model)))
+        })
+        .await
     }
 
     /// Every published base model, in the order of publication.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn models(&self) -> Result<Vec<ModelView>, ViewError> {
-        let live = self.live(ProjectionKind::Library)?;
-        live.rows(
-            &stream(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid()),
-            library::HISTORY,
-        )
+    pub async fn models(&self) -> Result<Vec<ModelView>, ViewError> {
+        self.read(ProjectionKind::Library, |live| {
+            live.rows(&model_stream(), library::HISTORY)
+        })
+        .await
     }
 
     /// Everything that `kind` wants at or below this position is in its views.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn checkpoint(&self, kind: ProjectionKind) -> Result<Position, ViewError> {
-        self.live(kind)?.checkpoint()
+    pub async fn checkpoint(&self, kind: ProjectionKind) -> Result<Position, ViewError> {
+        self.read(kind, |live| live.checkpoint()).await
     }
 
     /// Where a projection stands. Counts its views, so it reads them all.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn status(&self, kind: ProjectionKind) -> Result<ProjectionStatus, ViewError> {
-        let snapshot = self.store.snapshot()?;
-        let live = snapshot.live(kind.name())?;
-        let (checkpoint, views) = match live {
-            Some(live) => (
-                snapshot.checkpoint(live.generation)?,
-                snapshot.views(live.generation)?.count() as u64,
-            ),
-            None => (Position::START, 0),
-        };
-        Ok(ProjectionStatus {
-            projection: kind.name(),
-            generation: live.map(|live| live.generation),
-            revision: live.map(|live| live.revision),
-            is_current: live.is_some_and(|live| live.revision == kind.revision()),
-            checkpoint,
-            views,
-            building: snapshot.building(kind.name())?.map(|built| built.generation),
-        })
+    pub async fn status(&self, kind: ProjectionKind) -> Result<ProjectionStatus, ViewError> {
+        let store = self.store.clone();
+        self.run(move || status_of(&store, kind)).await
     }
 
-    pub(crate) fn has_reached(
+    pub(crate) async fn has_reached(
         &self,
         kind: ProjectionKind,
         stream: &StreamId,
         until: crate::Until,
     ) -> Result<bool, ViewError> {
-        let live = self.live(kind)?;
-        let view = live.snapshot.view(live.generation, stream)?;
-        Ok(match until {
-            crate::Until::Version(version) => view.map_or(Version::NONE, |view| view.version) >= version,
-            crate::Until::Position(position) => {
-                view.is_some_and(|view| view.position >= position) || live.checkpoint()? >= position
-            }
+        let stream = stream.clone();
+        self.read(kind, move |live| {
+            let view = live.snapshot.view(live.generation, &stream)?;
+            Ok(match until {
+                crate::Until::Version(version) => view.map_or(Version::NONE, |view| view.version) >= version,
+                crate::Until::Position(position) => {
+                    view.is_some_and(|view| view.position >= position) || live.checkpoint()? >= position
+                }
+            })
         })
+        .await
     }
 
     pub(crate) fn store(&self) -> &ViewStore {
         &self.store
     }
 
-    fn live(&self, kind: ProjectionKind) -> Result<Live, ViewError> {
-        let snapshot = self.store.snapshot()?;
-        let generation = live_generation(&snapshot, kind)?;
-        Ok(Live { snapshot, generation })
+    /// Reads the live generation of `kind`. What `read` answers is of one version of each view it looked at.
+    async fn read<T: Send + 'static>(
+        &self,
+        kind: ProjectionKind,
+        read: impl Fn(&Live<'_>) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        if !self.store.is_remote() {
+            return read(&Live::of(&self.store, kind)?);
+        }
+        let store = self.store.clone();
+        blocking(move || read_at_rest(&store, kind, read)).await
+    }
+
+    /// Does `work` here, or on a thread that may wait for a network.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        if self.store.is_remote() {
+            blocking(work).await
+        } else {
+            work()
+        }
     }
 }
 
-impl Live {
+/// Reads again for as long as a view changes between two looks at it.
+fn read_at_rest<T>(
+    store: &ViewStore,
+    kind: ProjectionKind,
+    read: impl Fn(&Live<'_>) -> Result<T, ViewError>,
+) -> Result<T, ViewError> {
+    for _ in 0..READS_MAX {
+        let live = Live::of(store, kind)?;
+        let found = read(&live)?;
+        if !live.snapshot.has_moved()? {
+            return Ok(found);
+        }
+    }
+    Err(ViewError::unavailable(
+        "a view was changed time and again while it was read",
+    ))
+}
+
+fn status_of(store: &ViewStore, kind: ProjectionKind) -> Result<ProjectionStatus, ViewError> {
+    let snapshot = store.snapshot()?;
+    let live = snapshot.live(kind.name())?;
+    let (checkpoint, views) = match live {
+        Some(live) => (
+            snapshot.checkpoint(live.generation)?,
+            snapshot.count(live.generation)?,
+        ),
+        None => (Position::START, 0),
+    };
+    Ok(ProjectionStatus {
+        projection: kind.name(),
+        generation: live.map(|live| live.generation),
+        revision: live.map(|live| live.revision),
+        is_current: live.is_some_and(|live| live.revision == kind.revision()),
+        checkpoint,
+        views,
+        building: snapshot.building(kind.name())?.map(|built| built.generation),
+    })
+}
+
+impl<'a> Live<'a> {
+    fn of(store: &'a ViewStore, kind: ProjectionKind) -> Result<Self, ViewError> {
+        let snapshot = store.snapshot()?;
+        let generation = store.admit(kind.name(), &snapshot, live_generation(&snapshot, kind))?;
+        Ok(Self {
+            store,
+            kind,
+            snapshot,
+            generation,
+        })
+    }
+
     fn checkpoint(&self) -> Result<Position, ViewError> {
         self.snapshot.checkpoint(self.generation)
     }
@@ -422,9 +428,10 @@ impl Live {
         let Some(stored) = self.snapshot.view(self.generation, stream)? else {
             return Ok(None);
         };
+        self.store.note(self.kind.name(), stored.position);
         let Some(head) = stored.head else { return Ok(None) };
         let reflects = self.checkpoint()?.max(stored.position);
-        let view = parse(head, "a view's head")?;
+        let view = parse(&head, "a view's head")?;
         Ok(Some(Viewed {
             view,
             version: stored.version,
@@ -451,15 +458,144 @@ impl Live {
         })
     }
 
+    fn session(&self, session: &SessionHash) -> Result<Option<Viewed<SessionView>>, ViewError> {
+        let Some(account) = self
+            .snapshot
+            .lookup(self.generation, &accounts::session_key(session))?
+        else {
+            return Ok(None);
+        };
+        let account = std::str::from_utf8(&account)
+            .ok()
+            .and_then(|account| account.parse::<AccountId>().ok());
+        let account = account.ok_or_else(|| ViewError::corrupt_because("a session's account", "is no id"))?;
+        let head = self.head::<accounts::Head>(&stream(AccountId::CATEGORY, account.uuid()))?;
+        Ok(head.and_then(|viewed| viewed.flat_map(|head| session_of(head.0?, session))))
+    }
+
     fn taste(&self, stream: &StreamId) -> Result<Viewed<TasteView>, ViewError> {
+        self.snapshot.prefetch_whole(self.generation, stream)?;
         let head = self.head_or_default::<taste_models::Head>(stream)?;
         let artists = self.rows::<taste_models::ArtistEntry>(stream, taste_models::ARTISTS)?;
         Ok(head.map(|head| head.with_artists(artists)))
     }
 
+    fn listener_taste(&self, stream: &StreamId) -> Result<Viewed<ListenerTaste>, ViewError> {
+        let viewed = self.taste(stream)?;
+        let ratings = self.entries::<taste_models::RatingOnly>(stream, taste_models::RATINGS)?;
+        let played = self.entries::<taste_models::LastPlayed>(stream, taste_models::PLAYS)?;
+        Ok(viewed.map(|view| ListenerTaste {
+            taste: view.taste,
+            ratings: ratings
+                .into_iter()
+                .map(|(track, entry)| (track, entry.rating))
+                .collect(),
+            played: played
+                .into_iter()
+                .map(|(track, entry)| (track, entry.played_at))
+                .collect(),
+        }))
+    }
+
+    fn ratings_page(
+        &self,
+        stream: &StreamId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<RatedTrack>, ViewError> {
+        let reflects = self.head_or_default::<taste_models::Head>(stream)?.reflects;
+        let ratings = taste_models::RATINGS;
+        let rows = self
+            .snapshot
+            .entries(self.generation, stream, ratings, after, limit + 1)?;
+        let items = rows.iter().take(limit).map(|(key, value)| {
+            let RatedEntry { rating, rated_at } = parse(value, "a rating")?;
+            Ok(RatedTrack {
+                track: track_of(key, ratings)?,
+                rating,
+                rated_at,
+            })
+        });
+        let items = items.collect::<Result<Vec<_>, ViewError>>()?;
+        let next = items
+            .last()
+            .filter(|_| rows.len() > limit)
+            .map(|last| last.track.to_string());
+        Ok(Page {
+            items,
+            next,
+            reflects,
+        })
+    }
+
+    fn rating(&self, stream: &StreamId, track: &TrackId) -> Result<Option<RatedTrack>, ViewError> {
+        let entry = self.entry(stream, &taste_models::rating_key(track), "a rating")?;
+        Ok(entry.map(|RatedEntry { rating, rated_at }| RatedTrack {
+            track: track.clone(),
+            rating,
+            rated_at,
+        }))
+    }
+
     fn playlist(&self, playlist: PlaylistId) -> Result<Option<Viewed<PlaylistView>>, ViewError> {
         let head = self.head::<playlists::Head>(&stream(PlaylistId::CATEGORY, playlist.uuid()))?;
         Ok(head.and_then(|viewed| viewed.flat_map(|head| head.0)))
+    }
+
+    fn playlists_of(
+        &self,
+        owner: AccountId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Viewed<PlaylistView>>, ViewError> {
+        let owner = owner.to_string();
+        let rows = self.snapshot.lookups(
+            self.generation,
+            (playlists::PLAYLISTS_OF, &owner),
+            cursor,
+            limit + 1,
+            Direction::Descending,
+        )?;
+        let next = rows.get(limit.wrapping_sub(1)).filter(|_| rows.len() > limit);
+        let next = next.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+        let ids = rows
+            .iter()
+            .take(limit)
+            .map(|(_, value)| playlists::playlist_id(value));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        self.prefetch(&ids)?;
+        let mut items = Vec::with_capacity(ids.len());
+        for id in ids {
+            items.extend(self.playlist(id)?);
+        }
+        Ok(Page {
+            items,
+            next,
+            reflects: self.checkpoint()?,
+        })
+    }
+
+    fn prefetch(&self, playlists: &[PlaylistId]) -> Result<(), ViewError> {
+        if !self.snapshot.is_remote() {
+            return Ok(());
+        }
+        let wanted = playlists.iter().map(|playlist| Wanted {
+            generation: self.generation,
+            stream: stream(PlaylistId::CATEGORY, playlist.uuid()),
+            subject: None,
+            entries: Vec::new(),
+        });
+        self.snapshot.prefetch(&wanted.collect::<Vec<_>>())
+    }
+
+    fn entry<T: DeserializeOwned>(
+        &self,
+        stream: &StreamId,
+        key: &str,
+        what: &str,
+    ) -> Result<Option<T>, ViewError> {
+        let value = self.snapshot.entry(self.generation, stream, key)?;
+        value.map(|value| parse(&value, what)).transpose()
     }
 
     fn entries<T: DeserializeOwned>(
@@ -470,7 +606,7 @@ impl Live {
         let rows = self
             .snapshot
             .entries(self.generation, stream, prefix, None, usize::MAX)?;
-        rows.into_iter()
+        rows.iter()
             .map(|(key, value)| Ok((track_of(key, prefix)?, parse(value, "an entry")?)))
             .collect()
     }
@@ -480,10 +616,16 @@ impl Live {
         let rows = self
             .snapshot
             .entries(self.generation, stream, prefix, None, usize::MAX)?;
-        rows.into_iter()
-            .map(|(_, value)| parse(value, "an entry"))
-            .collect()
+        rows.iter().map(|(_, value)| parse(value, "an entry")).collect()
     }
+}
+
+fn catalogue_stream() -> StreamId {
+    stream(CatalogueId::CATEGORY, CatalogueId::MAIN.uuid())
+}
+
+fn model_stream() -> StreamId {
+    stream(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid())
 }
 
 impl<T> Viewed<T> {

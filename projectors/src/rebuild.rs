@@ -13,11 +13,11 @@ use tokio::runtime::Handle;
 
 use crate::{
     Difference, ProjectionKind, ViewError, ViewStore,
-    compare::{Side, compare},
+    compare::{Side, compare, was_overtaken},
     folding::Folding,
     opened::open,
     scan::{Beside, Part, Scanned, fold_event, fold_log},
-    store::{Generation, RebuildLock, Snapshot},
+    store::{EmbeddedSnapshot, Generation, RebuildLock, Snapshot, Standing, Wanted},
 };
 
 /// A rebuild stops chasing the log's head when it is so close, and folds the rest while nobody else can write.
@@ -26,6 +26,8 @@ const CLOSE_ENOUGH: u64 = 1_000;
 const CHASES_MAX: u32 = 20;
 /// Records of one stream read at a time.
 const PAGE: usize = 1_000;
+/// Views whose standing is read at a time.
+const STANDINGS: usize = 1_000;
 
 /// What a rebuild came to.
 #[derive(Clone, Debug, Serialize)]
@@ -165,8 +167,7 @@ impl Rebuild {
                 after,
                 until,
             };
-            let beside = Beside::new(self.store.snapshot()?, &kinds, false)?;
-            let beside = Some(Arc::new(Mutex::new(beside)));
+            let beside = self.beside(&kinds).await?;
             let mut scanned = fold_log(&self.store, part, self.generations.clone(), beside).await?;
             total.events += scanned.events;
             total.stopped.append(&mut scanned.stopped);
@@ -178,6 +179,12 @@ impl Rebuild {
             }
         }
         Ok((after, total))
+    }
+
+    async fn beside(&self, kinds: &[ProjectionKind]) -> Result<Option<Arc<Mutex<Beside>>>, ViewError> {
+        let (store, kinds) = (self.store.clone(), kinds.to_vec());
+        let beside = blocking(move || Beside::moving(&store, &kinds)).await?;
+        Ok(Some(Arc::new(Mutex::new(beside))))
     }
 
     /// Compares one new generation with the live one, and switches to it.
@@ -208,20 +215,18 @@ impl Rebuild {
     }
 
     fn compare(&self, kind: ProjectionKind, rebuilt: &mut Rebuilt) -> Result<(), ViewError> {
-        let snapshot = self.store.snapshot()?;
-        let Some(live) = snapshot.live(kind.name())? else {
+        let Some(live) = self.store.snapshot()?.live(kind.name())? else {
             return Ok(());
         };
-        let side = |generation| Side {
-            snapshot: &snapshot,
-            generation,
-        };
+        let frozen = self.store.frozen(&[live.generation, rebuilt.generation])?;
+        let snapshot = &frozen.snapshot;
+        let side = |generation| Side { snapshot, generation };
         compare(side(live.generation), side(rebuilt.generation), |mismatch| {
             let comparable = match mismatch.stream() {
-                Some(stream) => is_at_same_version(&snapshot, live.generation, rebuilt.generation, &stream)?,
+                Some(stream) => is_at_same_version(snapshot, live.generation, rebuilt.generation, &stream)?,
                 None => true,
             };
-            if comparable {
+            if comparable && !was_overtaken(&self.store, side(live.generation), &mismatch)? {
                 rebuilt.differences += 1;
                 rebuilt
                     .first_difference
@@ -270,16 +275,25 @@ impl Rebuild {
         let Some(live) = snapshot.live(kind.name())? else {
             return Ok(());
         };
-        for view in snapshot.views(live.generation)? {
-            let (stream, live) = view?;
-            let fresh = snapshot.view(building, &stream)?;
-            if fresh.is_none_or(|fresh| fresh.version < live.version) && !refused.contains(&stream) {
-                self.refold(runtime, snapshot, building, &stream, live.version, folding)?;
-            }
-            if live.head.is_none() && fresh.is_some_and(|fresh| fresh.head.is_some()) {
-                folding
-                    .folds_mut()
-                    .try_for_each(|fold| fold.remove(snapshot, &stream))?;
+        let standings = snapshot.standings(live.generation)?;
+        for part in standings.chunks(STANDINGS) {
+            prefetch(snapshot, building, part)?;
+            for Standing {
+                stream,
+                version,
+                is_removed,
+            } in part
+            {
+                let fresh = snapshot.view(building, stream)?;
+                let is_behind = fresh.as_ref().is_none_or(|fresh| fresh.version < *version);
+                if is_behind && !refused.contains(stream) {
+                    self.refold(runtime, snapshot, building, stream, *version, folding)?;
+                }
+                if *is_removed && fresh.is_some_and(|fresh| fresh.head.is_some()) {
+                    folding
+                        .folds_mut()
+                        .try_for_each(|fold| fold.remove(snapshot, stream))?;
+                }
             }
         }
         Ok(())
@@ -314,8 +328,18 @@ impl Rebuild {
     }
 }
 
+fn prefetch(snapshot: &Snapshot, generation: Generation, standings: &[Standing]) -> Result<(), ViewError> {
+    let wanted = standings.iter().map(|standing| Wanted {
+        generation,
+        stream: standing.stream.clone(),
+        subject: None,
+        entries: Vec::new(),
+    });
+    snapshot.prefetch(&wanted.collect::<Vec<_>>())
+}
+
 fn is_at_same_version(
-    snapshot: &Snapshot,
+    snapshot: &EmbeddedSnapshot,
     one: Generation,
     other: Generation,
     stream: &StreamId,

@@ -14,11 +14,11 @@ use tempfile::TempDir;
 
 use crate::{
     Difference, DifferenceKind, Digests, ProjectionKind, ViewError, ViewReader, ViewStore,
-    compare::{Mismatch, Side, compare},
+    compare::{Mismatch, Side, compare, was_overtaken},
     digest::digest_of,
     rebuild::blocking,
     scan::{Beside, Part, fold_log},
-    store::Generation,
+    store::{EmbeddedSnapshot, Generation},
 };
 
 /// What a replay came to.
@@ -111,16 +111,17 @@ pub async fn fold_until(log: &EventLog, keys: &Keys, until: Position) -> Result<
 /// The log is folded exactly as far as the live views claim to be: to each view's version, and for every stream to the
 /// projection's checkpoint. So a changed, missing or surplus row is found, and so is a view that is behind its claim.
 ///
+/// From Redis the live views are copied first, each as of a moment of its own, not before the checkpoint: then the digests
+/// of views that moved on meanwhile tell nothing, and a lookup is not compared when its view has changed since.
+///
 /// # Errors
 /// - `NotBuilt`: a projection has no live views of this program's revision.
 /// - `Log`: the log or a person's key could not be read.
 /// - `Full`, `Unavailable`, `Corrupt`: a store could not be read or written.
 pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Replayed, ViewError> {
     let started = Instant::now();
-    let beside = Beside::new(store.snapshot()?, &ProjectionKind::ALL, true)?;
-    for kind in ProjectionKind::ALL {
-        crate::folding::live_generation(&beside.snapshot, kind)?;
-    }
+    let live = store.clone();
+    let beside = blocking(move || live_views(&live)).await?;
     // Taken behind the snapshot, so it holds all that the snapshot can.
     let until = log
         .head()
@@ -141,7 +142,7 @@ pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Re
         Some(Arc::clone(&beside)),
     )
     .await?;
-    let (scratch, comparison) = compare_all(scratch, beside, until).await?;
+    let (scratch, comparison) = compare_all(store.clone(), scratch, beside, until).await?;
     drop(scratch);
     let mut replayed = Replayed {
         events: scanned.events,
@@ -152,6 +153,16 @@ pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Re
     settle_erasures(log, comparison.suspects, &mut replayed).await?;
     replayed.took = started.elapsed();
     Ok(replayed)
+}
+
+/// The live views, frozen; all of them must have been built.
+fn live_views(store: &ViewStore) -> Result<Beside, ViewError> {
+    let snapshot = store.snapshot()?;
+    for kind in ProjectionKind::ALL {
+        crate::folding::live_generation(&snapshot, kind)?;
+    }
+    drop(snapshot);
+    Beside::frozen(store, &ProjectionKind::ALL)
 }
 
 struct Scratch {
@@ -192,6 +203,7 @@ struct Comparison {
 }
 
 async fn compare_all(
+    store: ViewStore,
     scratch: Scratch,
     beside: Arc<Mutex<Beside>>,
     head: Position,
@@ -200,31 +212,46 @@ async fn compare_all(
         let beside = beside.lock();
         let mut comparison = Comparison::default();
         for (kind, fresh) in &scratch.generations {
-            compare_one(&mut comparison, &beside, &scratch, *kind, *fresh, head)?;
+            let Some(live) = beside.compared() else { continue };
+            let sides = Sides {
+                store: &store,
+                beside: &beside,
+                live,
+                fresh: &scratch.store,
+            };
+            compare_one(&mut comparison, &sides, *kind, *fresh, head)?;
         }
         Ok((scratch, comparison))
     })
     .await
 }
 
+/// What is compared.
+struct Sides<'a> {
+    /// Where the live views lie and may move on.
+    store: &'a ViewStore,
+    beside: &'a Beside,
+    live: &'a EmbeddedSnapshot,
+    fresh: &'a ViewStore,
+}
+
 fn compare_one(
     comparison: &mut Comparison,
-    beside: &Beside,
-    scratch: &Scratch,
+    sides: &Sides<'_>,
     kind: ProjectionKind,
     fresh: Generation,
     head: Position,
 ) -> Result<(), ViewError> {
-    let Some((generation, checkpoint)) = beside.live.get(&kind) else {
+    let Some((generation, checkpoint)) = sides.beside.live.get(&kind) else {
         return Ok(());
     };
-    let snapshot = scratch.store.snapshot()?;
+    let frozen = sides.fresh.frozen(&[fresh])?;
     let live = Side {
-        snapshot: &beside.snapshot,
+        snapshot: sides.live,
         generation: *generation,
     };
     let fresh = Side {
-        snapshot: &snapshot,
+        snapshot: &frozen.snapshot,
         generation: fresh,
     };
     let mut result = ReplayedProjection {
@@ -239,7 +266,10 @@ fn compare_one(
         result.count(beyond_the_log(kind));
     }
     compare(live, fresh, |mismatch| {
-        if let Some(suspect) = comparison.suspect(beside, &mismatch)? {
+        if was_overtaken(sides.store, live, &mismatch)? {
+            return Ok(());
+        }
+        if let Some(suspect) = comparison.suspect(sides, &mismatch)? {
             suspect.rows.push((kind, mismatch.difference(kind)));
         } else {
             result.count(mismatch.difference(kind));
@@ -271,7 +301,7 @@ impl Comparison {
     /// The suspect that a row belongs to; a view that the log says is erased makes its stream one.
     fn suspect(
         &mut self,
-        beside: &Beside,
+        sides: &Sides<'_>,
         mismatch: &Mismatch<'_>,
     ) -> Result<Option<&mut Suspect>, ViewError> {
         let Some(stream) = mismatch.stream() else {
@@ -286,13 +316,13 @@ impl Comparison {
         let (Some(head), None) = (live.head, fresh.head) else {
             return Ok(None);
         };
-        let Some(account) = account_of(&stream, head).filter(|_| live.version == fresh.version) else {
+        let Some(account) = account_of(&stream, &head).filter(|_| live.version == fresh.version) else {
             return Ok(None);
         };
-        let applied = match beside.live.get(&ProjectionKind::Accounts) {
+        let applied = match sides.beside.live.get(&ProjectionKind::Accounts) {
             Some((generation, _)) => {
-                let view = beside
-                    .snapshot
+                let view = sides
+                    .live
                     .view(*generation, &StreamId::new(AccountId::CATEGORY, account.uuid()))?;
                 view.map_or(Version::NONE, |view| view.version)
             }

@@ -16,7 +16,7 @@ use crate::{
     fold::Folded,
     folding::Folding,
     opened::{Content, Fault, Opened, open_all},
-    store::{Generation, Refusal, Snapshot},
+    store::{EmbeddedSnapshot, Frozen, Generation, Raise, Refusal, Snapshot, changed_by_another},
 };
 
 /// Events read from the log at a time: large enough to be worth a thread, small enough to keep all cores busy.
@@ -43,29 +43,52 @@ struct Page {
 
 /// The live views that a fold is made beside, or compared with.
 pub(crate) struct Beside {
-    pub(crate) snapshot: Snapshot,
-    pub(crate) live: BTreeMap<ProjectionKind, (Generation, Position)>,
-    /// Fold exactly what the live views claim to hold, rather than all there is.
-    pub(crate) exactly: bool,
+    views: LiveViews,
+    pub(crate) live: BTreeMap<ProjectionKind, LiveAt>,
+}
+
+enum LiveViews {
+    /// Fold all there is; the live views tell only what was passed over.
+    Moving(Snapshot),
+    /// Fold exactly what these claim to hold.
+    Frozen(Frozen),
 }
 
 impl Beside {
-    pub(crate) fn new(
-        snapshot: Snapshot,
-        kinds: &[ProjectionKind],
-        exactly: bool,
-    ) -> Result<Self, ViewError> {
-        let mut live = BTreeMap::new();
-        for kind in kinds {
-            if let Some(built) = snapshot.live(kind.name())? {
-                live.insert(*kind, (built.generation, snapshot.checkpoint(built.generation)?));
-            }
+    /// For a fold of all there is.
+    pub(crate) fn moving(store: &ViewStore, kinds: &[ProjectionKind]) -> Result<Self, ViewError> {
+        let snapshot = store.snapshot()?;
+        let live = live_of(kinds, |kind| {
+            let Some(built) = snapshot.live(kind.name())? else {
+                return Ok(None);
+            };
+            Ok(Some((built.generation, snapshot.checkpoint(built.generation)?)))
+        })?;
+        let views = LiveViews::Moving(snapshot);
+        Ok(Self { views, live })
+    }
+
+    /// For a fold that is compared with the live views as they are now.
+    pub(crate) fn frozen(store: &ViewStore, kinds: &[ProjectionKind]) -> Result<Self, ViewError> {
+        let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        let frozen = store.frozen_live(&names)?;
+        let snapshot = &frozen.snapshot;
+        let live = live_of(kinds, |kind| {
+            let Some(built) = snapshot.live(kind.name())? else {
+                return Ok(None);
+            };
+            Ok(Some((built.generation, snapshot.checkpoint(built.generation)?)))
+        })?;
+        let views = LiveViews::Frozen(frozen);
+        Ok(Self { views, live })
+    }
+
+    /// What is compared with; none for a fold of all there is.
+    pub(crate) fn compared(&self) -> Option<&EmbeddedSnapshot> {
+        match &self.views {
+            LiveViews::Moving(_) => None,
+            LiveViews::Frozen(frozen) => Some(&frozen.snapshot),
         }
-        Ok(Self {
-            snapshot,
-            live,
-            exactly,
-        })
     }
 
     /// The version that a live view stands at, and whether the projection claims to hold `position`.
@@ -75,7 +98,10 @@ impl Beside {
         else {
             return Ok((Version::NONE, false));
         };
-        let view = self.snapshot.view(*generation, stream)?;
+        let view = match &self.views {
+            LiveViews::Moving(snapshot) => snapshot.view(*generation, stream)?,
+            LiveViews::Frozen(frozen) => frozen.snapshot.view(*generation, stream)?,
+        };
         Ok((
             view.map_or(Version::NONE, |view| view.version),
             position <= *checkpoint,
@@ -83,7 +109,7 @@ impl Beside {
     }
 
     fn admits(&self, event: &Opened) -> Result<bool, ViewError> {
-        if !self.exactly {
+        if self.compared().is_none() {
             return Ok(true);
         }
         let (version, is_claimed) = self.claim(&event.stream, event.position)?;
@@ -94,6 +120,16 @@ impl Beside {
     fn went_past(&self, event: &Opened) -> Result<bool, ViewError> {
         Ok(self.claim(&event.stream, event.position)?.0 >= event.version)
     }
+}
+
+type LiveAt = (Generation, Position);
+
+fn live_of(
+    kinds: &[ProjectionKind],
+    live: impl Fn(ProjectionKind) -> Result<Option<LiveAt>, ViewError>,
+) -> Result<BTreeMap<ProjectionKind, LiveAt>, ViewError> {
+    let live = kinds.iter().map(|kind| Ok(live(*kind)?.map(|at| (*kind, at))));
+    live.filter_map(Result::transpose).collect()
 }
 
 /// What a fold of the log came to.
@@ -195,6 +231,7 @@ impl LogFold {
         while let Some(page) = pages.blocking_recv() {
             let page = runtime.block_on(page).map_err(ViewError::unavailable)??;
             self.scanned.events += page.events;
+            self.folding.prefetch(&self.snapshot, &page.opened)?;
             page.opened.iter().try_for_each(|event| self.event(event))?;
             if self.folding.weight() >= FLUSH_BYTES {
                 self.flush(&[], None)?;
@@ -233,10 +270,14 @@ impl LogFold {
         self.folding.forget_here(&self.snapshot)?;
         let mut batch = self.folding.drain()?;
         if let Some(checkpoint) = checkpoint {
-            batch.checkpoints = generations
-                .iter()
-                .map(|(kind, of)| (kind.name(), *of, checkpoint))
-                .collect();
+            let raise = |(kind, of): &(ProjectionKind, Generation)| Raise {
+                projection: kind.name(),
+                generation: *of,
+                to: checkpoint,
+                known: Position::START,
+                run: self.snapshot.run(),
+            };
+            batch.checkpoints = generations.iter().map(raise).collect();
         }
         for (write, outcome) in batch.writes.iter().zip(self.store.commit(&batch)?) {
             match outcome {
@@ -270,12 +311,5 @@ pub(crate) fn fold_event(
             }
             Ok(Content::Events(_) | Content::Erased) | Err(Fault::Poison(_)) => Ok(true),
         },
-    }
-}
-
-pub(crate) fn changed_by_another() -> ViewError {
-    ViewError::Corrupt {
-        what: "a generation being built was changed by another".to_owned(),
-        source: None,
     }
 }

@@ -1,6 +1,7 @@
 //! A view in memory, while events are folded into it.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ops::{Deref, DerefMut},
 };
@@ -65,12 +66,10 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
         let Some(stored) = snapshot.view(generation, stream)? else {
             return Ok(Self::blank(stream.clone()));
         };
-        let head = stored.head.map(|head| parse(head, "a view's head")).transpose()?;
-        let (from, position, weight) = (
-            stored.version,
-            stored.position,
-            stored.head.map_or(0, <[u8]>::len),
-        );
+        let (from, position) = (stored.version, stored.position);
+        let weight = stored.head.as_ref().map_or(0, |head| head.len());
+        let head = stored.head.map(|head| parse(&head, "a view's head"));
+        let head = head.transpose()?;
         Ok(Self {
             from,
             version: from,
@@ -87,6 +86,16 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
 
     pub(crate) fn version(&self) -> Version {
         self.version
+    }
+
+    /// Those of `keys` that must be read from the store before an event is folded.
+    pub(crate) fn missing(&self, keys: Vec<String>) -> Vec<String> {
+        if self.from == Version::NONE {
+            return Vec::new();
+        }
+        keys.into_iter()
+            .filter(|key| !self.entries.contains_key(key))
+            .collect()
     }
 
     pub(crate) fn subject(&self) -> Option<SubjectId> {
@@ -217,7 +226,9 @@ impl<'a, H> ViewAt<'a, H> {
         if view.from == Version::NONE || view.entries.contains_key(key) {
             return Ok(());
         }
-        let value = snapshot.entry(generation, &view.stream, key)?.map(<[u8]>::to_vec);
+        let value = snapshot
+            .entry(generation, &view.stream, key)?
+            .map(Cow::into_owned);
         view.weight += key.len() + value.as_ref().map_or(0, Vec::len);
         let entry = Entry {
             value,

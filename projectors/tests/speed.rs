@@ -1,12 +1,14 @@
 //! How fast the log is folded. Prints, and asserts nothing: `cargo test --release -p projectors --test speed -- --ignored --nocapture`.
 
 mod common;
+mod server;
 
 use std::time::Instant;
 
 use common::*;
-use domain::Rating;
-use projectors::{ProjectionKind, rebuild, replay, testing::World};
+use domain::{Described, Digest, ListenerEvent, Rating, listener::TrackRated};
+use projectors::{ProjectionKind, ViewStore, rebuild, replay, testing::World};
+use server::{SERVER, shared_config};
 
 const LISTENERS: u128 = 500;
 const RATINGS: u32 = 200;
@@ -15,11 +17,20 @@ const AT_A_TIME: u32 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
-async fn events_folded_per_second() {
-    let world = World::new().await;
+async fn events_folded_per_second_embedded() {
+    fold(World::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn events_folded_per_second_in_redis() {
+    fold(World::with_views(ViewStore::redis(shared_config()).unwrap()).await).await;
+}
+
+async fn fold(world: World) {
     for first in (0..RATINGS).step_by(AT_A_TIME as usize) {
         for number in 1..=LISTENERS {
-            let ratings = (first..first + AT_A_TIME).map(|number| rated(number, Rating::Like));
+            let ratings = (first..first + AT_A_TIME).map(described);
             world
                 .append(&listener_stream(person(number)), Some(person(number)), ratings)
                 .await;
@@ -48,6 +59,68 @@ async fn events_folded_per_second() {
         after = last.position;
     }
     report("read and parsed, nothing else", events, started);
+}
+
+/// A rating as they come from a catalogue with twelve features.
+fn described(number: u32) -> ListenerEvent {
+    let z = (0..12).map(|feature| (i32::try_from(number).unwrap() * 7_919 + feature * 104_729) % 4_000_000);
+    let described = Described {
+        schema: Digest::of("schema"),
+        z: z.collect(),
+        artists: vec![format!("An Artist of Some Name {}", number % 300)],
+    };
+    TrackRated {
+        track: format!("4uLU6hMCjMI75M1A2tK{number:03}").parse().unwrap(),
+        rating: Rating::Like,
+        rated_at: at(i64::from(number)),
+        described,
+    }
+    .into()
+}
+
+/// What `docs/views.md` says of memory.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn bytes_a_listener_takes_in_redis() {
+    let config = shared_config();
+    let world = World::with_views(ViewStore::redis(config.clone()).unwrap()).await;
+    let handler = world.handler();
+    for (person_number, ratings) in [(1, 0), (2, 10), (3, 100), (4, 1_000)] {
+        let me = person(person_number);
+        let session = u32::try_from(person_number).unwrap();
+        world
+            .append(
+                &account_stream(me),
+                Some(me),
+                [registered(me), signed_in(session)],
+            )
+            .await;
+        if ratings > 0 {
+            world
+                .append(&listener_stream(me), Some(me), (0..ratings).map(described))
+                .await;
+            world
+                .append(
+                    &listener_stream(me),
+                    Some(me),
+                    (0..ratings / 10).map(|track| played(track, 1)),
+                )
+                .await;
+        }
+    }
+    world.catch_up(&handler).await;
+    let keys = SERVER
+        .cli(&["--scan", "--pattern", &format!("{}*", config.prefix)])
+        .unwrap();
+    for key in keys.lines() {
+        let bytes = SERVER.cli(&["MEMORY", "USAGE", key, "SAMPLES", "0"]).unwrap();
+        print(&format!("{key}: {bytes} bytes"));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a measurement is printed")]
+fn print(line: &str) {
+    println!("{line}");
 }
 
 #[expect(

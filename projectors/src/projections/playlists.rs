@@ -120,7 +120,7 @@ impl Projection for Playlists {
             Direction::Ascending,
         )?;
         rows.into_iter()
-            .map(|(_, playlist)| stream_of(playlist))
+            .map(|(_, playlist)| stream_of(&playlist))
             .collect()
     }
 }

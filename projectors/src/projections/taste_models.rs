@@ -123,6 +123,21 @@ impl Projection for TasteModels {
         }
     }
 
+    fn reads(event: &Event) -> Vec<String> {
+        let Event::Listener(event) = event else {
+            return Vec::new();
+        };
+        match event {
+            ListenerEvent::TrackRated(rated) => {
+                let artists = rated.described.artists.iter().map(|artist| artist_key(artist));
+                artists.chain([rating_key(&rated.track)]).collect()
+            }
+            // Which artists the rating counted for, only the rating tells.
+            ListenerEvent::RatingRetracted(retracted) => vec![rating_key(&retracted.track)],
+            ListenerEvent::TrackPlayed(played) => vec![play_key(&played.track)],
+        }
+    }
+
     fn streams_about(_: &Snapshot, _: Generation, subject: SubjectId) -> Result<Vec<StreamId>, ViewError> {
         Ok(vec![StreamId::new(
             AccountId::LISTENER_CATEGORY,

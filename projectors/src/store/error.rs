@@ -9,10 +9,36 @@ use heed::MdbError;
 pub enum ViewError {
     /// The disk or the store's map is full. Nothing was written; the same write succeeds once there is space.
     #[error("the view store is full: free disk space; it goes on by itself")]
-    Full(#[source] heed::Error),
+    Full(#[source] Box<dyn Error + Send + Sync>),
     /// The store did not answer. A commit may have happened; doing it again is safe, since versions are compared.
     #[error("the view store did not answer")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// Redis could not be used at the start. Nothing was changed.
+    #[error("the views in Redis at {address} cannot be used: {remedy}")]
+    Connect {
+        /// Where it was looked for.
+        address: String,
+        /// What to do.
+        remedy: &'static str,
+        /// What was said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The store is a replica, which takes no writes. Nothing was written.
+    #[error("Redis at {0} is a replica and takes no writes: name its primary in REDIS_HOST")]
+    ReadOnly(String),
+    /// The views are those of another log. Nothing was changed.
+    #[error(
+        "{0} holds views of another log: give each log a folder or REDIS_PREFIX of its own, or delete those views to have them folded again"
+    )]
+    OtherLog(String),
+    /// The store was emptied or put back to an older state, and has not caught up with what was read before. It does so
+    /// by itself.
+    #[error("the views of {0} are being folded again, for their store lost some")]
+    BeingRebuilt(&'static str),
+    /// A rebuild is switching to its views. Nothing was written; the same write succeeds a moment later.
+    #[error("the views are being switched to those of a rebuild")]
+    Switching,
     /// The store holds what this program cannot have written. Nothing was written. A rebuild makes it whole again.
     #[error("the view store is damaged ({what}): run `segue projections rebuild`")]
     Corrupt {
@@ -71,8 +97,8 @@ impl ViewError {
 impl From<heed::Error> for ViewError {
     fn from(error: heed::Error) -> Self {
         match &error {
-            heed::Error::Mdb(MdbError::MapFull | MdbError::TxnFull) => Self::Full(error),
-            heed::Error::Io(cause) if is_no_space(cause) => Self::Full(error),
+            heed::Error::Mdb(MdbError::MapFull | MdbError::TxnFull) => Self::Full(error.into()),
+            heed::Error::Io(cause) if is_no_space(cause) => Self::Full(error.into()),
             heed::Error::Mdb(
                 MdbError::Corrupted
                 | MdbError::PageNotFound

@@ -1,64 +1,17 @@
 //! Generations: whole sets of views, of which one per projection is live.
 
-use std::{fs::File, ops::Bound};
+use std::fs::File;
 
 use eventing::Position;
-use heed::{AnyTls, Database, RoTxn, RwTxn, types::Bytes};
 
-use super::{Batch, Built, Generation, Refusal, Tables, ViewError, ViewStore, layout};
+use super::{Adapter, Batch, Generation, Snapshot, ViewError, ViewStore, redis::Lease};
 
-pub(super) const LIVE: &str = "live";
-pub(super) const BUILDING: &str = "building";
-const NEXT: &str = "next-generation";
-/// Keys deleted in one transaction, so that projectors need not wait long for the store.
-const DROP_BATCH: usize = 10_000;
-
-pub(super) fn checkpoint_key(generation: Generation) -> String {
-    format!("checkpoint/{generation}")
-}
-
-pub(super) fn read(
-    tables: &Tables,
-    txn: &RoTxn<'_, AnyTls>,
-    kind: &str,
-    projection: &str,
-) -> Result<Option<Built>, ViewError> {
-    let Some(bytes) = tables.meta.get(txn, &format!("{kind}/{projection}"))? else {
-        return Ok(None);
-    };
-    Ok(Some(Built {
-        generation: Generation(layout::u32_at(bytes, 0)?),
-        revision: layout::u32_at(bytes, 4)?,
-    }))
-}
-
-fn put(
-    tables: &Tables,
-    txn: &mut RwTxn<'_>,
-    kind: &str,
-    projection: &str,
-    built: Built,
-) -> Result<(), ViewError> {
-    let mut bytes = built.generation.0.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&built.revision.to_be_bytes());
-    Ok(tables.meta.put(txn, &format!("{kind}/{projection}"), &bytes)?)
-}
-
-fn allocate(tables: &Tables, txn: &mut RwTxn<'_>) -> Result<Generation, ViewError> {
-    let next = tables
-        .meta
-        .get(txn, NEXT)?
-        .map(|bytes| layout::u32_at(bytes, 0))
-        .transpose()?
-        .unwrap_or(1);
-    tables.meta.put(txn, NEXT, &(next + 1).to_be_bytes())?;
-    Ok(Generation(next))
-}
-
-/// Held while generations are made and dropped; the operating system lets go of it when the process ends.
+/// Held while generations are made and dropped. Whoever dies lets go of it: at once in a file, after some seconds in
+/// Redis.
 #[derive(Debug)]
-pub(crate) struct RebuildLock {
-    _file: File,
+pub(crate) enum RebuildLock {
+    Embedded { _file: File },
+    Redis { _lease: Lease },
 }
 
 impl ViewStore {
@@ -73,17 +26,10 @@ impl ViewStore {
         {
             return Ok(live.generation);
         }
-        let mut txn = self.inner.env.write_txn()?;
-        let tables = &self.inner.tables;
-        if let Some(live) = read(tables, &txn, LIVE, projection)?
-            && live.revision == revision
-        {
-            return Ok(live.generation);
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.ensure_live(projection, revision),
+            Adapter::Redis(views) => views.ensure_live(projection, revision),
         }
-        let generation = allocate(tables, &mut txn)?;
-        put(tables, &mut txn, LIVE, projection, Built { generation, revision })?;
-        txn.commit()?;
-        Ok(generation)
     }
 
     /// Takes the right to make and drop generations.
@@ -91,17 +37,9 @@ impl ViewStore {
     /// # Errors
     /// - `RebuildRunning`: this or another process holds it.
     pub(crate) fn lock_rebuild(&self) -> Result<RebuildLock, ViewError> {
-        let path = self.inner.dir.join("rebuild.lock");
-        let file = File::options()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(path);
-        let file = file.map_err(ViewError::unavailable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(RebuildLock { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(ViewError::RebuildRunning),
-            Err(std::fs::TryLockError::Error(error)) => Err(ViewError::unavailable(error)),
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.lock_rebuild().map(|_file| RebuildLock::Embedded { _file }),
+            Adapter::Redis(views) => views.lock_rebuild().map(|_lease| RebuildLock::Redis { _lease }),
         }
     }
 
@@ -112,137 +50,46 @@ impl ViewStore {
         revision: u32,
         _lock: &RebuildLock,
     ) -> Result<Generation, ViewError> {
-        let mut txn = self.inner.env.write_txn()?;
-        let generation = allocate(&self.inner.tables, &mut txn)?;
-        put(
-            &self.inner.tables,
-            &mut txn,
-            BUILDING,
-            projection,
-            Built { generation, revision },
-        )?;
-        txn.commit()?;
-        Ok(generation)
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.begin_building(projection, revision),
+            Adapter::Redis(views) => views.begin_building(projection, revision),
+        }
     }
 
-    /// Makes the generation being built the live one, in one transaction with whatever `finish` still has to write.
+    /// Makes the generation being built the live one, after whatever `finish` still has to write.
     ///
-    /// `finish` sees the store as no other writer can change it until the switch, or its failure, is done. The
-    /// checkpoint becomes the greater of `checkpoint` and the one of the generation that was live.
+    /// `finish` sees the store as no other writer can change the live generation until the switch, or its failure, is
+    /// done. The checkpoint becomes the greater of `checkpoint` and the one of the generation that was live.
+    ///
+    /// # Errors
+    /// The live generation is unchanged, but for `Unavailable` from Redis, when it may be switched.
     pub(crate) fn switch(
         &self,
         projection: &'static str,
         checkpoint: Position,
-        finish: impl FnOnce(&super::Snapshot) -> Result<Batch, ViewError>,
+        finish: impl FnOnce(&Snapshot) -> Result<Batch, ViewError>,
     ) -> Result<(), ViewError> {
-        let mut txn = self.inner.env.write_txn()?;
-        let tables = &self.inner.tables;
-        // Taken under the write lock: nobody can commit behind it.
-        let batch = finish(&self.snapshot()?)?;
-        let outcomes = self.write_in(&mut txn, &batch)?;
-        if outcomes
-            .iter()
-            .any(|outcome| !matches!(outcome, Ok(()) | Err(Refusal::Forgotten)))
-        {
-            return Err(layout::corrupt("a generation being built was changed by another"));
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.switch(projection, checkpoint, |snapshot| {
+                finish(&Snapshot::Embedded(snapshot))
+            }),
+            Adapter::Redis(views) => views.switch(projection, checkpoint, finish),
         }
-        let Some(built) = read(tables, &txn, BUILDING, projection)? else {
-            return Err(layout::corrupt("the generation being built is gone"));
-        };
-        if let Some(live) = read(tables, &txn, LIVE, projection)? {
-            let stored = tables.meta.get(&txn, &checkpoint_key(live.generation))?;
-            let stored = stored
-                .map(|bytes| layout::u64_at(bytes, 0))
-                .transpose()?
-                .unwrap_or(0);
-            tables.raise_checkpoint(&mut txn, built.generation, Position(stored))?;
-        }
-        tables.raise_checkpoint(&mut txn, built.generation, checkpoint)?;
-        put(tables, &mut txn, LIVE, projection, built)?;
-        tables
-            .meta
-            .delete(&mut txn, &format!("{BUILDING}/{projection}"))?;
-        txn.commit()?;
-        Ok(())
     }
 
     /// Gives up the generation being built. The live one is not touched.
     pub(crate) fn abandon(&self, projection: &'static str, _lock: &RebuildLock) -> Result<(), ViewError> {
-        let mut txn = self.inner.env.write_txn()?;
-        self.inner
-            .tables
-            .meta
-            .delete(&mut txn, &format!("{BUILDING}/{projection}"))?;
-        Ok(txn.commit()?)
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.abandon(projection),
+            Adapter::Redis(views) => views.abandon(projection),
+        }
     }
 
     /// Deletes every generation that is neither live nor being built, a part at a time.
     pub(crate) fn sweep(&self, _lock: &RebuildLock) -> Result<(), ViewError> {
-        let tables = self.inner.tables;
-        let snapshot = self.snapshot()?;
-        let kept = snapshot.generations()?;
-        let next = snapshot.next_generation()?;
-        drop(snapshot);
-        for generation in (1..next.0)
-            .map(Generation)
-            .filter(|generation| !kept.contains(generation))
-        {
-            for table in [tables.views, tables.entries, tables.lookups] {
-                while self.drop_some(table, generation)? {}
-            }
-            let mut txn = self.inner.env.write_txn()?;
-            if tables.meta.delete(&mut txn, &checkpoint_key(generation))? {
-                txn.commit()?;
-            }
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.sweep(),
+            Adapter::Redis(views) => views.sweep(),
         }
-        Ok(())
-    }
-
-    fn drop_some(&self, table: Database<Bytes, Bytes>, generation: Generation) -> Result<bool, ViewError> {
-        let start = layout::prefix(generation);
-        let end = layout::prefix(Generation(generation.0 + 1));
-        let reader = self.inner.env.read_txn()?;
-        let beyond = table
-            .range(
-                &reader,
-                &(Bound::Included(start.as_slice()), Bound::Excluded(end.as_slice())),
-            )?
-            .nth(DROP_BATCH)
-            .transpose()?
-            .map(|(key, _)| key.to_vec());
-        drop(reader);
-        let mut txn = self.inner.env.write_txn()?;
-        let until = beyond.as_deref().unwrap_or(&end);
-        let dropped = table.delete_range(
-            &mut txn,
-            &(Bound::Included(start.as_slice()), Bound::Excluded(until)),
-        )?;
-        if dropped > 0 {
-            txn.commit()?;
-        }
-        Ok(beyond.is_some())
-    }
-}
-
-impl super::Snapshot {
-    pub(crate) fn next_generation(&self) -> Result<Generation, ViewError> {
-        let bytes = self.tables.meta.get(&self.txn, NEXT)?;
-        Ok(Generation(
-            bytes
-                .map(|bytes| layout::u32_at(bytes, 0))
-                .transpose()?
-                .unwrap_or(1),
-        ))
-    }
-
-    fn generations(&self) -> Result<Vec<Generation>, ViewError> {
-        let mut generations = Vec::new();
-        for row in self.tables.meta.iter(&self.txn)? {
-            let (key, bytes) = row?;
-            if key.starts_with("live/") || key.starts_with("building/") {
-                generations.push(Generation(layout::u32_at(bytes, 0)?));
-            }
-        }
-        Ok(generations)
     }
 }

@@ -1,7 +1,9 @@
-//! How keys and views are laid out in the embedded store.
+//! How views are laid out in every store, and keys in the embedded one.
 //!
 //! Every key begins with its generation, so a whole generation is one range of keys: it can be compared in key order
 //! and dropped without knowing what it holds. Stream names, index names and partitions never contain a zero byte.
+
+use std::borrow::Cow;
 
 use eventing::{Position, StreamId, Version};
 
@@ -81,7 +83,7 @@ pub(crate) fn decode_view(bytes: &[u8]) -> Result<StoredView<'_>, ViewError> {
         .split_at_checked(VIEW_HEADER_BYTES)
         .ok_or_else(|| corrupt("a view is cut short"))?;
     let head = match header[VIEW_HEADER_BYTES - 1] {
-        HELD => Some(head),
+        HELD => Some(Cow::Borrowed(head)),
         REMOVED if head.is_empty() => None,
         _ => return Err(corrupt("a view's header is not known")),
     };
@@ -113,6 +115,10 @@ pub(super) fn corrupt(what: &str) -> ViewError {
     }
 }
 
+pub(crate) fn changed_by_another() -> ViewError {
+    corrupt("a generation being built was changed by another")
+}
+
 fn within_limit(key: Vec<u8>) -> Result<Vec<u8>, ViewError> {
     if key.len() > KEY_BYTES_MAX {
         Err(ViewError::KeyTooLong)
@@ -130,7 +136,7 @@ mod tests {
         let bytes = encode_view(Version(3), Position(9), Some(b"{}"));
         let view = decode_view(&bytes).unwrap();
         assert_eq!(
-            (view.version, view.position, view.head),
+            (view.version, view.position, view.head.as_deref()),
             (Version(3), Position(9), Some(b"{}".as_slice()))
         );
     }

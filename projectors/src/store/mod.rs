@@ -1,52 +1,52 @@
-//! Where views are kept: an embedded LMDB environment that several processes may open at once.
+//! Where views are kept: embedded in LMDB, or in a Redis that processes on many machines share.
 //!
-//! # What holds here
-//! - All changes of a batch (views, entries, lookups, checkpoints) become visible in one transaction or not at all.
+//! # What holds here, in both
+//! - All changes of a write (view, entries, lookups) become visible at once or not at all, and the checkpoint of a batch
+//!   not before its writes.
 //! - A write names the version it was folded from. If another process has moved the view on, that write alone is
-//!   refused. A write to a generation that is neither live nor being built is refused too.
+//!   refused, and the checkpoint of its batch with it. A write to a generation that is neither live nor being built is
+//!   refused too.
 //! - A person who was forgotten stays so: a write about them that holds anything is refused.
-//! - A commit reaches the disk before it is answered, but for its last page: after a power failure the store may be one
-//!   commit behind, never torn. The checkpoint lies in the same commit, so the consumer does that part again.
+//!
+//! # What differs
+//! - LMDB: a commit reaches the disk before it is answered, but for its last page: after a power failure the store may
+//!   be one commit behind, never torn. A snapshot is of one moment.
+//! - Redis: may lose what it was told, or be put back to an older state. That is noticed ([`redis`]) and healed by
+//!   folding the log again from the checkpoint that is stored; meanwhile readers are refused rather than told old news. A
+//!   snapshot remembers what it has read, and a write folded from what has moved since is refused.
 //!
 //! Not here: what a view means ([`crate::projections`]). Read next: [`crate::reader`].
 
+mod batch;
+mod embedded;
 mod error;
+mod frozen;
 mod generations;
 mod layout;
+pub mod redis;
 mod snapshot;
 mod write;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
-use eventing::{Position, StreamId, SubjectId, Version};
-use heed::{
-    Database, Env, EnvFlags, EnvOpenOptions, WithoutTls,
-    types::{Bytes, Str},
-};
 use tokio::sync::broadcast;
 
-pub use self::error::ViewError;
-pub(crate) use self::generations::RebuildLock;
-pub(crate) use self::layout::decode_view;
-pub(crate) use self::snapshot::{Direction, Snapshot, Table, stream_id};
+pub(crate) use self::{
+    batch::{Batch, LookupKey, Raise, Refusal, StoredView, ViewWrite},
+    embedded::Snapshot as EmbeddedSnapshot,
+    frozen::Frozen,
+    generations::RebuildLock,
+    layout::{changed_by_another, decode_view},
+    snapshot::{Direction, Origin, Snapshot, Standing, Table, Wanted, stream_id},
+};
+use self::{embedded::Embedded, redis::RedisViews};
+pub use self::{error::ViewError, redis::RedisConfig};
 use crate::changes::Change;
 
-/// The address space the store may grow into. Sparse: the file takes only what is used.
-#[cfg(target_pointer_width = "64")]
-const MAP_BYTES: usize = 64 << 30;
-#[cfg(not(target_pointer_width = "64"))]
-const MAP_BYTES: usize = 1 << 30;
-/// Read transactions at one time, over all processes.
-const READERS_MAX: u32 = 2048;
 /// Commits a waiter may fall behind before it reads the store again instead.
 const CHANGES_KEPT: usize = 256;
-const FORMAT: u64 = 1;
 
-/// The views of all projections. Cheap to clone. A process opens a folder once; other processes may open it too.
+/// The views of all projections. Cheap to clone. A process opens a store once; other processes may open it too.
 #[derive(Clone, Debug)]
 pub struct ViewStore {
     inner: Arc<Inner>,
@@ -54,19 +54,23 @@ pub struct ViewStore {
 
 #[derive(Debug)]
 struct Inner {
-    env: Env<WithoutTls>,
-    tables: Tables,
-    dir: PathBuf,
+    adapter: Adapter,
     changes: broadcast::Sender<Arc<[Change]>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Tables {
-    meta: Database<Str, Bytes>,
-    views: Database<Bytes, Bytes>,
-    entries: Database<Bytes, Bytes>,
-    lookups: Database<Bytes, Bytes>,
-    forgotten: Database<Bytes, Bytes>,
+#[derive(Debug)]
+enum Adapter {
+    Embedded(Embedded),
+    Redis(RedisViews),
+}
+
+/// Whether views can be read and written now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreStatus {
+    /// They can, as far as is known.
+    Connected,
+    /// They cannot, and this is why, without secrets.
+    Unavailable(String),
 }
 
 /// Names one whole set of a projection's views. Never used again in the same store.
@@ -87,132 +91,126 @@ pub(crate) struct Built {
     pub(crate) revision: u32,
 }
 
-/// A view as it lies in the store. `head` is `None` when the view was removed: its person was forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoredView<'txn> {
-    pub(crate) version: Version,
-    pub(crate) position: Position,
-    pub(crate) head: Option<&'txn [u8]>,
-}
-
-/// A pointer from one thing to another: `(index, partition, key)`. Neither index nor partition holds a zero byte.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LookupKey {
-    pub(crate) index: &'static str,
-    pub(crate) partition: String,
-    pub(crate) key: String,
-}
-
-impl LookupKey {
-    pub(crate) fn new(index: &'static str, partition: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            index,
-            partition: partition.into(),
-            key: key.into(),
-        }
-    }
-}
-
-/// Brings one view from one version to another.
-#[derive(Clone, Debug)]
-pub(crate) struct ViewWrite {
-    pub(crate) projection: &'static str,
-    pub(crate) generation: Generation,
-    pub(crate) stream: StreamId,
-    /// Whom the view is about.
-    pub(crate) subject: Option<SubjectId>,
-    /// The stored version that this was folded from; `Version(0)` for a view that is not there yet.
-    pub(crate) from: Version,
-    pub(crate) to: Version,
-    pub(crate) position: Position,
-    /// `None` removes the view with all of its entries and keeps the version.
-    pub(crate) head: Option<Vec<u8>>,
-    /// `None` removes the entry.
-    pub(crate) entries: Vec<(String, Option<Vec<u8>>)>,
-    /// `None` removes the lookup.
-    pub(crate) lookups: Vec<(LookupKey, Option<Vec<u8>>)>,
-}
-
-/// What is stored in one transaction.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) writes: Vec<ViewWrite>,
-    /// Each only grows: a lower one than is stored changes nothing.
-    pub(crate) checkpoints: Vec<(&'static str, Generation, Position)>,
-    /// People of whom nothing may be written from this batch on.
-    pub(crate) forgotten: Vec<SubjectId>,
-}
-
-/// Why a write of a batch was left out. The other writes of the batch are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The view stands at another version than the one the write was folded from.
-    OtherVersion,
-    /// The view was removed, or its person forgotten, and the write holds something.
-    Forgotten,
-    /// The generation is neither live nor being built.
-    OtherGeneration,
-}
-
 impl ViewStore {
-    /// Opens the store in `dir`, or makes an empty one. Frees what processes that died have left behind.
+    /// Opens the embedded store in `dir`, or makes an empty one. Frees what processes that died have left behind.
     ///
     /// # Errors
     /// - `Unavailable`: the folder cannot be made or opened, or this process has it open already.
     /// - `Corrupt`: the file is no view store of this program. Deleting the folder loses nothing but time.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, ViewError> {
-        Self::open_sized(dir.as_ref(), MAP_BYTES)
+        Embedded::open(dir.as_ref()).map(Self::embedded)
     }
 
-    pub(crate) fn open_sized(dir: &Path, map_bytes: usize) -> Result<Self, ViewError> {
-        Self::open_with(dir, map_bytes, EnvFlags::NO_META_SYNC)
-    }
-
-    /// A store that need not survive this process: commits do not wait for the disk.
-    pub(crate) fn open_scratch(dir: &Path) -> Result<Self, ViewError> {
-        Self::open_with(dir, MAP_BYTES, EnvFlags::NO_SYNC)
-    }
-
-    fn open_with(dir: &Path, map_bytes: usize, flags: EnvFlags) -> Result<Self, ViewError> {
-        fs::create_dir_all(dir).map_err(ViewError::unavailable)?;
-        let env = open_env(dir, map_bytes, flags)?;
-        env.clear_stale_readers()?;
-        let tables = Tables::open(&env)?;
+    /// Opens the views in the Redis that `config` names. Blocks until it has answered, or its timeout is over.
+    ///
+    /// # Errors
+    /// - `Connect`: it does not answer, refuses the password, or would throw views away; the remedy is in the text.
+    /// - `Corrupt`: what lies under the prefix is another program's.
+    pub fn redis(config: RedisConfig) -> Result<Self, ViewError> {
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        let views = RedisViews::open(config, changes.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
-                env,
-                tables,
-                dir: dir.to_owned(),
+                adapter: Adapter::Redis(views),
                 changes,
             }),
         })
     }
 
-    /// The folder that the store lies in.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.inner.dir
+    #[cfg(test)]
+    pub(crate) fn open_sized(dir: &Path, map_bytes: usize) -> Result<Self, ViewError> {
+        Embedded::open_sized(dir, map_bytes).map(Self::embedded)
     }
 
-    /// How many bytes the store takes on the disk.
+    /// An embedded store that need not survive this process: commits do not wait for the disk.
+    pub(crate) fn open_scratch(dir: &Path) -> Result<Self, ViewError> {
+        Embedded::open_scratch(dir).map(Self::embedded)
+    }
+
+    fn embedded(embedded: Embedded) -> Self {
+        let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        Self {
+            inner: Arc::new(Inner {
+                adapter: Adapter::Embedded(embedded),
+                changes,
+            }),
+        }
+    }
+
+    /// Says that the views are folded from the log of this identity, for good.
     ///
     /// # Errors
-    /// - `Unavailable`: the file could not be looked at.
-    pub fn disk_bytes(&self) -> Result<u64, ViewError> {
-        Ok(self.inner.env.real_disk_size()?)
+    /// - `OtherLog`: they are another log's. Nothing was changed.
+    /// - `Unavailable`: the store did not answer.
+    pub fn claim(&self, log: &str) -> Result<(), ViewError> {
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.claim(log),
+            Adapter::Redis(views) => views.claim(log),
+        }
     }
 
-    /// Everything as of this moment. Cheap, but while it lives the store cannot use freed pages again.
+    /// Whether the views can be read and written, as the last call found. Does not ask the store.
+    #[must_use]
+    pub fn status(&self) -> StoreStatus {
+        match &self.inner.adapter {
+            Adapter::Embedded(_) => StoreStatus::Connected,
+            Adapter::Redis(views) => views.status(),
+        }
+    }
+
+    /// Which form the store has, for people: `LMDB` or `Redis`.
+    #[must_use]
+    pub fn form(&self) -> &'static str {
+        if self.is_remote() { "Redis" } else { "LMDB" }
+    }
+
+    /// Whether reads and writes cross a network, so that they must not be made on an asynchronous thread.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.inner.adapter, Adapter::Redis(_))
+    }
+
+    /// The views as of this moment; see [`Snapshot`].
     pub(crate) fn snapshot(&self) -> Result<Snapshot, ViewError> {
-        let txn = match self.inner.env.clone().static_read_txn() {
-            Err(heed::Error::Mdb(heed::MdbError::ReadersFull)) => {
-                self.inner.env.clear_stale_readers()?;
-                self.inner.env.clone().static_read_txn()?
-            }
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.snapshot().map(Snapshot::Embedded),
+            Adapter::Redis(views) => views.snapshot().map(Snapshot::Redis),
+        }
+    }
+
+    /// The generation that may be read, unless the store shows less than was read before.
+    pub(crate) fn admit(
+        &self,
+        projection: &'static str,
+        snapshot: &Snapshot,
+        live: Result<Generation, ViewError>,
+    ) -> Result<Generation, ViewError> {
+        let (Adapter::Redis(views), Snapshot::Redis(remote)) = (&self.inner.adapter, snapshot) else {
+            return live;
+        };
+        let being_rebuilt = || ViewError::BeingRebuilt(projection);
+        let seen = views.seen();
+        let live = match live {
+            Err(ViewError::NotBuilt(_)) if seen.has_any(projection) => return Err(being_rebuilt()),
             other => other?,
         };
-        Ok(Snapshot::new(txn, self.inner.tables))
+        let checkpoint = snapshot.checkpoint(live)?;
+        if seen.admits(
+            projection,
+            remote.before(),
+            remote.origin(projection)?,
+            checkpoint,
+        ) {
+            Ok(live)
+        } else {
+            Err(being_rebuilt())
+        }
+    }
+
+    /// Remembers how far a view was read.
+    pub(crate) fn note(&self, projection: &'static str, position: eventing::Position) {
+        if let Adapter::Redis(views) = &self.inner.adapter {
+            views.seen().note(projection, position);
+        }
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Change]>> {
@@ -224,42 +222,5 @@ impl ViewStore {
             // No receiver means that nobody waits.
             let _ = self.inner.changes.send(changes.into());
         }
-    }
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a memory map is sound only while nobody but LMDB writes its file"
-)]
-fn open_env(dir: &Path, map_bytes: usize, flags: EnvFlags) -> Result<Env<WithoutTls>, ViewError> {
-    let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options.map_size(map_bytes).max_dbs(8).max_readers(READERS_MAX);
-    // SAFETY: the folder is the program's own, every process opens it through LMDB with its lock file, and the two
-    // flags in use say when the disk is waited for: NO_META_SYNC may lose the last commit at a power failure, never
-    // the file's integrity, and NO_SYNC is for stores that nobody opens again.
-    let env = unsafe { options.flags(flags).open(dir) };
-    env.map_err(|error| match error {
-        heed::Error::Io(cause) if cause.kind() == io::ErrorKind::OutOfMemory => ViewError::unavailable(cause),
-        other => other.into(),
-    })
-}
-
-impl Tables {
-    fn open(env: &Env<WithoutTls>) -> Result<Self, ViewError> {
-        let mut txn = env.write_txn()?;
-        let tables = Self {
-            meta: env.create_database(&mut txn, Some("meta"))?,
-            views: env.create_database(&mut txn, Some("views"))?,
-            entries: env.create_database(&mut txn, Some("entries"))?,
-            lookups: env.create_database(&mut txn, Some("lookups"))?,
-            forgotten: env.create_database(&mut txn, Some("forgotten"))?,
-        };
-        match tables.meta.get(&txn, "format")? {
-            None => tables.meta.put(&mut txn, "format", &FORMAT.to_be_bytes())?,
-            Some(bytes) if bytes == FORMAT.to_be_bytes() => {}
-            Some(_) => return Err(layout::corrupt("its format is another program's")),
-        }
-        txn.commit()?;
-        Ok(tables)
     }
 }

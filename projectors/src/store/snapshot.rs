@@ -1,16 +1,18 @@
-//! Reading the store as of one moment.
+//! Reading the store.
 
-use std::ops::Bound;
+use std::borrow::Cow;
 
-use eventing::{Position, StreamId, SubjectId};
-use heed::{Database, RoTxn, WithoutTls, types::Bytes};
+use eventing::{Position, StreamId, SubjectId, Version};
 
-use super::{Built, Generation, LookupKey, StoredView, Tables, ViewError, generations, layout};
+use super::{Built, EmbeddedSnapshot, Generation, LookupKey, StoredView, ViewError, redis};
 
-/// The whole store as of one moment. Reads take microseconds and never wait for a writer.
-pub(crate) struct Snapshot {
-    pub(super) txn: RoTxn<'static, WithoutTls>,
-    pub(super) tables: Tables,
+/// The store as it was read.
+///
+/// LMDB's is of one moment. Redis's reads when it is asked and remembers the answer; generations and checkpoints are of
+/// the moment it was made, so they never claim more than the views hold.
+pub(crate) enum Snapshot {
+    Embedded(EmbeddedSnapshot),
+    Redis(redis::Snapshot),
 }
 
 /// One of the three kinds of rows that make up a generation, in the order in which they are digested and compared.
@@ -33,40 +35,60 @@ pub(crate) enum Direction {
 }
 
 /// A key without what the reader knows already, and its value.
-pub(crate) type Row<'txn> = (&'txn [u8], &'txn [u8]);
+pub(crate) type Row<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// A view that will be read, and those of its entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) generation: Generation,
+    pub(crate) stream: StreamId,
+    pub(crate) subject: Option<SubjectId>,
+    pub(crate) entries: Vec<String>,
+}
+
+/// Where a view stands, without what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) stream: StreamId,
+    pub(crate) version: Version,
+    pub(crate) is_removed: bool,
+}
+
+/// Where views come from. Those of one origin never go back, whatever generation is live; those of another may be older
+/// than what was read or stored before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The run of the server.
+    pub(crate) run: u64,
+    /// The line of generations, each of which was built to hold all that the one before it held. Another line began empty.
+    pub(crate) line: u32,
+}
+
+/// Does the same on either adapter.
+macro_rules! on_either {
+    ($self:expr, $snapshot:ident => $body:expr) => {
+        match $self {
+            Self::Embedded($snapshot) => $body,
+            Self::Redis($snapshot) => $body,
+        }
+    };
+}
 
 impl Snapshot {
-    pub(super) fn new(txn: RoTxn<'static, WithoutTls>, tables: Tables) -> Self {
-        Self { txn, tables }
-    }
-
     pub(crate) fn live(&self, projection: &str) -> Result<Option<Built>, ViewError> {
-        generations::read(&self.tables, &self.txn, generations::LIVE, projection)
+        on_either!(self, snapshot => snapshot.live(projection))
     }
 
     pub(crate) fn building(&self, projection: &str) -> Result<Option<Built>, ViewError> {
-        generations::read(&self.tables, &self.txn, generations::BUILDING, projection)
+        on_either!(self, snapshot => snapshot.building(projection))
     }
 
     pub(crate) fn checkpoint(&self, generation: Generation) -> Result<Position, ViewError> {
-        let bytes = self
-            .tables
-            .meta
-            .get(&self.txn, &generations::checkpoint_key(generation))?;
-        Ok(Position(
-            bytes
-                .map(|bytes| layout::u64_at(bytes, 0))
-                .transpose()?
-                .unwrap_or(0),
-        ))
+        on_either!(self, snapshot => snapshot.checkpoint(generation))
     }
 
     pub(crate) fn is_forgotten(&self, subject: &SubjectId) -> Result<bool, ViewError> {
-        Ok(self
-            .tables
-            .forgotten
-            .get(&self.txn, subject.as_uuid().as_bytes())?
-            .is_some())
+        on_either!(self, snapshot => snapshot.is_forgotten(subject))
     }
 
     pub(crate) fn view(
@@ -74,11 +96,7 @@ impl Snapshot {
         generation: Generation,
         stream: &StreamId,
     ) -> Result<Option<StoredView<'_>>, ViewError> {
-        let bytes = self
-            .tables
-            .views
-            .get(&self.txn, &layout::view_key(generation, stream))?;
-        bytes.map(layout::decode_view).transpose()
+        on_either!(self, snapshot => snapshot.view(generation, stream))
     }
 
     pub(crate) fn entry(
@@ -86,11 +104,8 @@ impl Snapshot {
         generation: Generation,
         stream: &StreamId,
         entry: &str,
-    ) -> Result<Option<&[u8]>, ViewError> {
-        Ok(self
-            .tables
-            .entries
-            .get(&self.txn, &layout::entry_key(generation, stream, entry)?)?)
+    ) -> Result<Option<Cow<'_, [u8]>>, ViewError> {
+        on_either!(self, snapshot => snapshot.entry(generation, stream, entry))
     }
 
     /// Up to `limit` entries whose keys begin with `prefix`, in key order, from behind `after` on.
@@ -102,112 +117,81 @@ impl Snapshot {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Row<'_>>, ViewError> {
-        let skip = layout::entries_prefix(generation, stream).len();
-        let all = layout::entry_key(generation, stream, prefix)?;
-        let after = after
-            .map(|after| layout::entry_key(generation, stream, after))
-            .transpose()?;
-        let rows = self.page(
-            self.tables.entries,
-            &all,
-            after.as_deref(),
-            limit,
-            Direction::Ascending,
-        )?;
-        Ok(rows
-            .into_iter()
-            .map(|(key, value)| (&key[skip..], value))
-            .collect())
+        on_either!(self, snapshot => snapshot.entries(generation, stream, prefix, after, limit))
     }
 
     pub(crate) fn lookup(
         &self,
         generation: Generation,
         lookup: &LookupKey,
-    ) -> Result<Option<&[u8]>, ViewError> {
-        Ok(self
-            .tables
-            .lookups
-            .get(&self.txn, &layout::lookup_key(generation, lookup)?)?)
+    ) -> Result<Option<Cow<'_, [u8]>>, ViewError> {
+        on_either!(self, snapshot => snapshot.lookup(generation, lookup))
     }
 
     /// Up to `limit` lookups of one partition, in `direction`, from behind `after` on.
     pub(crate) fn lookups(
         &self,
         generation: Generation,
-        (index, partition): (&'static str, &str),
+        partition: (&'static str, &str),
         after: Option<&str>,
         limit: usize,
         direction: Direction,
     ) -> Result<Vec<Row<'_>>, ViewError> {
-        let all = layout::partition_prefix(generation, index, partition);
-        let after =
-            after.map(|after| layout::lookup_key(generation, &LookupKey::new(index, partition, after)));
-        let rows = self.page(
-            self.tables.lookups,
-            &all,
-            after.transpose()?.as_deref(),
-            limit,
-            direction,
-        )?;
-        Ok(rows
-            .into_iter()
-            .map(|(key, value)| (&key[all.len()..], value))
-            .collect())
+        on_either!(self, snapshot => snapshot.lookups(generation, partition, after, limit, direction))
     }
 
-    /// All rows of one kind in a generation, in key order; keys come without the generation.
-    pub(crate) fn rows(
-        &self,
-        table: Table,
-        generation: Generation,
-    ) -> Result<impl Iterator<Item = Result<Row<'_>, ViewError>>, ViewError> {
-        let database = match table {
-            Table::Views => self.tables.views,
-            Table::Entries => self.tables.entries,
-            Table::Lookups => self.tables.lookups,
-        };
-        let prefix = layout::prefix(generation);
-        let rows = database.prefix_iter(&self.txn, &prefix)?;
-        Ok(rows.map(|row| {
-            row.map(|(key, value)| (layout::behind_prefix(key), value))
-                .map_err(ViewError::from)
-        }))
+    /// Where all views of a generation stand, in the order of their streams' names.
+    pub(crate) fn standings(&self, generation: Generation) -> Result<Vec<Standing>, ViewError> {
+        on_either!(self, snapshot => snapshot.standings(generation))
     }
 
-    /// All views of a generation, in the order of their streams' names.
-    pub(crate) fn views(
-        &self,
-        generation: Generation,
-    ) -> Result<impl Iterator<Item = Result<(StreamId, StoredView<'_>), ViewError>>, ViewError> {
-        Ok(self.rows(Table::Views, generation)?.map(|row| {
-            let (stream, value) = row?;
-            Ok((stream_id(stream)?, layout::decode_view(value)?))
-        }))
+    /// How many views a generation has, removed ones included.
+    pub(crate) fn count(&self, generation: Generation) -> Result<u64, ViewError> {
+        on_either!(self, snapshot => snapshot.count(generation))
     }
 
-    fn page(
-        &self,
-        table: Database<Bytes, Bytes>,
-        all: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-        direction: Direction,
-    ) -> Result<Vec<Row<'_>>, ViewError> {
-        let end = layout::after_prefix(all);
-        let (low, high) = (
-            Bound::Included(all),
-            end.as_deref().map_or(Bound::Unbounded, Bound::Excluded),
-        );
-        match direction {
-            Direction::Ascending => {
-                let low = after.filter(|after| *after >= all).map_or(low, Bound::Excluded);
-                take(table.range(&self.txn, &(low, high))?, limit)
-            }
-            Direction::Descending => {
-                let high = after.map_or(high, Bound::Excluded);
-                take(table.rev_range(&self.txn, &(low, high))?, limit)
-            }
+    /// Which run of the store's server was read; always the same for a store without one.
+    pub(crate) fn run(&self) -> u64 {
+        match self {
+            Self::Embedded(_) => 0,
+            Self::Redis(snapshot) => snapshot.run(),
+        }
+    }
+
+    /// Where the live views of a projection come from; always the same for a store without a server.
+    pub(crate) fn origin(&self, projection: &str) -> Result<Origin, ViewError> {
+        match self {
+            Self::Embedded(_) => Ok(Origin::default()),
+            Self::Redis(snapshot) => snapshot.origin(projection),
+        }
+    }
+
+    /// Whether it pays to say beforehand what will be read.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
+    /// Reads and remembers views and entries at once, but for those it remembers already.
+    pub(crate) fn prefetch(&self, wanted: &[Wanted]) -> Result<(), ViewError> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Redis(snapshot) => snapshot.prefetch(wanted),
+        }
+    }
+
+    /// Reads and remembers a view with all of its entries, as of one moment.
+    pub(crate) fn prefetch_whole(&self, generation: Generation, stream: &StreamId) -> Result<(), ViewError> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Redis(snapshot) => snapshot.prefetch_whole(generation, stream),
+        }
+    }
+
+    /// Whether what was read may not belong together, as a view or the live generation changed in between.
+    pub(crate) fn has_moved(&self) -> Result<bool, ViewError> {
+        match self {
+            Self::Embedded(_) => Ok(false),
+            Self::Redis(snapshot) => snapshot.has_moved(),
         }
     }
 }
@@ -216,11 +200,4 @@ pub(crate) fn stream_id(name: &[u8]) -> Result<StreamId, ViewError> {
     let name =
         std::str::from_utf8(name).map_err(|error| ViewError::corrupt_because("a stream's name", error))?;
     StreamId::parse(name).map_err(|error| ViewError::corrupt_because("a stream's name", error))
-}
-
-fn take<'txn>(
-    rows: impl Iterator<Item = heed::Result<Row<'txn>>>,
-    limit: usize,
-) -> Result<Vec<Row<'txn>>, ViewError> {
-    rows.take(limit).map(|row| row.map_err(ViewError::from)).collect()
 }

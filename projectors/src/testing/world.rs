@@ -49,6 +49,17 @@ impl World {
         }
     }
 
+    /// An empty world whose views lie in `store`.
+    ///
+    /// # Panics
+    /// When its folder cannot be written.
+    pub async fn with_views(store: ViewStore) -> Self {
+        Self {
+            store,
+            ..Self::new().await
+        }
+    }
+
     /// The folder that everything lies in.
     #[must_use]
     pub fn dir(&self) -> &std::path::Path {

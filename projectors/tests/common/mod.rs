@@ -16,6 +16,7 @@ use domain::{
     playlist::Requested,
 };
 use eventing::StreamId;
+use projectors::testing::World;
 use uuid::Uuid;
 
 pub(crate) fn at(second: i64) -> DateTime<Utc> {
@@ -138,4 +139,47 @@ pub(crate) fn generated() -> PlaylistEvent {
         tracks: Vec::new(),
     }
     .into()
+}
+
+/// Five people who signed in, rated, played and asked for a playlist.
+pub(crate) async fn some_life(world: &World) {
+    for number in 1..=5 {
+        one_life(world, number).await;
+    }
+    world
+        .append(&playlist_stream(playlist(1)), Some(person(1)), [generated()])
+        .await;
+}
+
+pub(crate) async fn one_life(world: &World, number: u32) {
+    let (me, list) = (person(number.into()), playlist(number.into()));
+    let listener = listener_stream(me);
+    world
+        .append(&account_stream(me), Some(me), [registered(me), signed_in(number)])
+        .await;
+    world
+        .append(
+            &listener,
+            Some(me),
+            [rated(1, Rating::Like), rated(2, Rating::Dislike)],
+        )
+        .await;
+    world
+        .append(&playlist_stream(list), Some(me), [requested(list, me)])
+        .await;
+    world
+        .append(&listener, Some(me), [rated(1, Rating::Dislike), played(1, 3)])
+        .await;
+}
+
+/// The views are what the log gives.
+pub(crate) async fn assert_as_folded(world: &World) {
+    let replayed = projectors::replay(&world.store, &world.log, &world.keys).await;
+    let replayed = replayed.expect("the log can be folded");
+    assert!(replayed.is_identical(), "{:?}", replayed.first_difference());
+    let head = world.log.head().await.expect("the log answers");
+    for projection in &replayed.projections {
+        assert_eq!(projection.live, projection.replayed, "{}", projection.projection);
+        assert_eq!(projection.checkpoint, head, "{}", projection.projection);
+    }
 }
