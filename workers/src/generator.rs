@@ -4,6 +4,7 @@
 //! full) still stands in the view of pending playlists, which is swept at the start and every few seconds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
 use domain::{Playlist, PlaylistId, PlaylistRejection};
@@ -161,6 +162,8 @@ pub struct GeneratorTask {
     being_made: HashMap<task::Id, PlaylistId>,
     patience: Patience,
     slots: JoinSet<Result<Outcome, GeneratorError>>,
+    /// Gives each generator an order of its own.
+    order: RandomState,
 }
 
 impl GeneratorTask {
@@ -176,6 +179,7 @@ impl GeneratorTask {
             being_made: HashMap::new(),
             patience: Patience::default(),
             slots: JoinSet::new(),
+            order: RandomState::new(),
         };
         (task, Inbox(sender))
     }
@@ -192,7 +196,7 @@ impl GeneratorTask {
                 () = shutdown.cancelled() => break,
                 Some(done) = self.slots.join_next_with_id() => self.take_back(done),
                 Some(playlist) = self.inbox.recv(), if has_room => self.start(playlist),
-                _ = sweeps.tick() => self.sweep(),
+                _ = sweeps.tick() => self.sweep().await,
             }
         }
         self.drain().await;
@@ -220,7 +224,7 @@ impl GeneratorTask {
         self.being_made.values().any(|made| made == playlist)
     }
 
-    fn sweep(&mut self) {
+    async fn sweep(&mut self) {
         if !self.swept.is_empty() {
             return;
         }
@@ -230,11 +234,14 @@ impl GeneratorTask {
             .views
             .reader()
             .pending_playlists(self.settings.sweep_max)
+            .await
         {
             Ok(pending) => {
                 self.patience.forget_all_but(&pending);
                 let is_due = |id: &PlaylistId| !self.is_being_made(id) && self.patience.is_over(id);
-                let due: Vec<_> = pending.into_iter().filter(is_due).collect();
+                let mut due: Vec<_> = pending.into_iter().filter(is_due).collect();
+                // Every replica sees the same list: in the same order they would all make the same playlists.
+                due.sort_by_cached_key(|playlist| self.order.hash_one(playlist));
                 self.swept.extend(due);
             }
             // The views are still being built for the first time.

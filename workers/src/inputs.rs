@@ -132,7 +132,11 @@ impl Inputs {
     ) -> Result<Self, InputsError> {
         let position = request.position();
         let listener_version = log.stream_version_before(&request.listener(), position).await?;
-        let taste = match views.and_then(|views| viewed(views, request, listener_version)) {
+        let viewed = match views {
+            Some(views) => viewed(views, request, listener_version).await,
+            None => None,
+        };
+        let taste = match viewed {
             Some(taste) => taste,
             None => listener_taste_as_of(log, keys, request.requested.owner, listener_version)
                 .await
@@ -152,11 +156,11 @@ impl Inputs {
 }
 
 /// The view, if it stands exactly at `version`. One that cannot be read is none: the log has it all.
-fn viewed(views: &ViewReader, request: &Request, version: Version) -> Option<ListenerTaste> {
+async fn viewed(views: &ViewReader, request: &Request, version: Version) -> Option<ListenerTaste> {
     if version == Version::NONE {
         return Some(ListenerTaste::default());
     }
-    let viewed = views.listener_taste(request.requested.owner).ok()?;
+    let viewed = views.listener_taste(request.requested.owner).await.ok()?;
     (viewed.version == version).then_some(viewed.view)
 }
 

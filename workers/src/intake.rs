@@ -39,6 +39,10 @@ impl Handler for Intake {
         self.projections.checkpoint().await
     }
 
+    async fn store_checkpoint(&self, position: Position) -> Result<Position, HandlerError> {
+        self.projections.store_checkpoint(position).await
+    }
+
     async fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> Vec<Verdict> {
         let asked: Vec<Option<PlaylistId>> = runs.iter().map(unanswered).collect();
         let verdicts = self.projections.handle(runs, caught_up_to).await;

@@ -8,7 +8,7 @@
 //! | [`generation`] | one request to its one answer: a pure function of the log before it |
 //! | [`inputs`] | what stood in the log before a request |
 //! | [`library`] | decoded catalogues and base models, by digest |
-//! | [`registry`] | where base models lie as files |
+//! | [`registry`] | where base models lie, and which is current |
 //! | [`recompute`](mod@recompute) | an answer computed again, for auditors |
 //!
 //! # What holds here
@@ -39,6 +39,6 @@ pub use self::{
     library::Library,
     parts::{CLASSIFICATION, Parts, USERMANAGEMENT, WorkerError, topology},
     recompute::{Recomputed, Recomputer, recompute},
-    registry::Registry,
+    registry::{Registry, RegistryError, watched::RegistryHealth},
     usermanagement::UsermanagementWorker,
 };

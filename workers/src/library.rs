@@ -1,25 +1,41 @@
 //! Catalogues and base models in memory, by digest. What a digest names never changes, so nothing here goes stale.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use classifier::{BaseModel, Catalogue};
 use domain::{Digest, FeatureSchema};
 use eventing::{EventLog, LogError};
+use parking_lot::Mutex;
 use projectors::{CatalogueError, Catalogues};
-use tokio::sync::Mutex;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use crate::Registry;
+use crate::registry::RegistryError;
+use crate::registry::watched::{RegistryHealth, Watched};
 
 /// Decoded base models kept at most; each is some kilobytes.
 const MODELS_MAX: usize = 16;
+/// How often the registry is looked at: soon enough to tell of trouble before a model is needed.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Loads catalogues and base models, and keeps the last used. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Library {
     log: EventLog,
-    registry: Registry,
+    registry: Arc<Watched>,
     catalogues: Catalogues,
-    models: Arc<Mutex<Recent<BaseModel>>>,
+    models: Arc<Models>,
+}
+
+/// Decoded models.
+#[derive(Debug, Default)]
+struct Models {
+    recent: Mutex<Recent<BaseModel>>,
+    /// Held while one is loaded, so that many playlists do not load the same; those in memory need not wait for it.
+    loading: tokio::sync::Mutex<()>,
 }
 
 /// Why something named by a digest could not be had.
@@ -75,7 +91,7 @@ impl Library {
     pub fn new(log: EventLog, registry: Registry, catalogues: Catalogues) -> Self {
         Self {
             log,
-            registry,
+            registry: Arc::new(Watched::new(registry)),
             catalogues,
             models: Arc::default(),
         }
@@ -89,28 +105,59 @@ impl Library {
         Ok(self.catalogues.get(version, blob).await?)
     }
 
-    /// The base model with the fingerprint `model`: from the registry, or from the blob that was published with it.
+    /// The base model with the fingerprint `model`: from memory, from the registry, or from the blob that was published
+    /// with it. A registry that is down, slow or damaged delays this by two seconds at most, and not again for a while.
     ///
     /// # Errors
     /// See [`LibraryError`].
     pub async fn model(&self, model: Digest, blob: Digest) -> Result<Arc<BaseModel>, LibraryError> {
-        let mut kept = self.models.lock().await;
-        if let Some(model) = kept.get(model) {
-            return Ok(model);
+        if let Some(known) = self.models.get(model) {
+            return Ok(known);
         }
-        let bytes = match self.registered(model).await {
-            Some(bytes) => bytes,
-            None => self
-                .log
-                .blob(blob.as_bytes())
-                .await?
-                .ok_or(LibraryError::Missing(blob))?,
+        let _loading = self.models.loading.lock().await;
+        if let Some(known) = self.models.get(model) {
+            return Ok(known);
+        }
+        let (decoded, is_from_log) = match self.registered(model).await {
+            Some(decoded) => (decoded, false),
+            None => (self.published(model, blob).await?, true),
         };
-        let decoded = BaseModel::from_bytes(&bytes).map_err(|error| LibraryError::unusable(model, error))?;
-        if decoded.fingerprint() != model {
-            return Err(LibraryError::unusable(model, "its fingerprint is another"));
+        self.registry.verified(model, is_from_log);
+        Ok(self.models.put(model, decoded))
+    }
+
+    /// What is known of the registry's health, for readiness and metrics.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<RegistryHealth> {
+        self.registry.health()
+    }
+
+    /// Looks at the registry every half minute until `shutdown`: [`Self::health`] tells of trouble before a playlist
+    /// meets it, and the model that the pointer names is in memory before the log asks for it.
+    pub async fn follow(self, shutdown: CancellationToken) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let looking = async {
+            loop {
+                ticks.tick().await;
+                self.look().await;
+            }
+        };
+        shutdown.run_until_cancelled(looking).await;
+    }
+
+    /// Looks at the registry once: see [`Self::follow`]. A model that cannot be verified replaces none in memory.
+    pub async fn look(&self) {
+        let Ok(Some((current, bytes))) = self.registry.get_current().await else {
+            return;
+        };
+        match decode(current.model, &bytes) {
+            Ok(decoded) => {
+                self.models.put(current.model, decoded);
+                self.registry.verified(current.model, false);
+            }
+            Err(error) => self.unreadable(&error),
         }
-        Ok(kept.put(model, decoded, MODELS_MAX))
     }
 
     /// The base model that believes nothing, for catalogues of `schema`.
@@ -119,19 +166,44 @@ impl Library {
         Arc::new(BaseModel::neutral(schema))
     }
 
-    /// The registry's bytes, if it has sound ones: the log has them as well, so its troubles stop nothing.
-    async fn registered(&self, model: Digest) -> Option<bytes::Bytes> {
-        match self.registry.get(model).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                tracing::warn!(
-                    model.fingerprint = %model,
-                    error = &error as &dyn std::error::Error,
-                    "the registry of models did not help; the log's copy is used"
-                );
-                None
-            }
+    /// The registry's copy, if it has a sound one: the log has it as well, so the registry's troubles stop nothing.
+    async fn registered(&self, model: Digest) -> Option<BaseModel> {
+        let bytes = self.registry.get_soon(model).await.ok()?;
+        decode(model, &bytes)
+            .inspect_err(|error| self.unreadable(error))
+            .ok()
+    }
+
+    /// The log's copy.
+    async fn published(&self, model: Digest, blob: Digest) -> Result<BaseModel, LibraryError> {
+        let bytes = self.log.blob(blob.as_bytes()).await?;
+        decode(model, &bytes.ok_or(LibraryError::Missing(blob))?)
+    }
+
+    /// The registry's bytes have their digest, and are no model that this program can use.
+    fn unreadable(&self, error: &LibraryError) {
+        if let LibraryError::Unusable { digest: model, .. } = error {
+            let (model, reason) = (*model, "it is no base model that this program can use");
+            self.registry.failed(&RegistryError::Damaged { model, reason });
         }
+    }
+}
+
+fn decode(model: Digest, bytes: &[u8]) -> Result<BaseModel, LibraryError> {
+    let decoded = BaseModel::from_bytes(bytes).map_err(|error| LibraryError::unusable(model, error))?;
+    if decoded.fingerprint() != model {
+        return Err(LibraryError::unusable(model, "its fingerprint is another"));
+    }
+    Ok(decoded)
+}
+
+impl Models {
+    fn get(&self, model: Digest) -> Option<Arc<BaseModel>> {
+        self.recent.lock().get(model)
+    }
+
+    fn put(&self, model: Digest, decoded: BaseModel) -> Arc<BaseModel> {
+        self.recent.lock().put(model, decoded, MODELS_MAX)
     }
 }
 
@@ -155,6 +227,9 @@ impl<T> Recent<T> {
     }
 
     fn put(&mut self, digest: Digest, content: T, max: usize) -> Arc<T> {
+        if let Some(kept) = self.get(digest) {
+            return kept;
+        }
         while self.0.len() >= max {
             self.0.remove(0);
         }

@@ -1,4 +1,5 @@
-//! The registry as a folder: one file `<digest>.json` for each model.
+//! The registry as a folder: one file `<digest>.json` for each model, one file `current-<number>` for each move of the
+//! pointer.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use domain::Digest;
 
-use super::RegistryError;
+use super::{Current, Entry, Generation, RegistryError};
 
 /// A folder of models.
 #[derive(Clone, Debug)]
@@ -31,14 +32,31 @@ impl Files {
         blocking(move || this.get_now(model)).await
     }
 
-    pub(super) async fn list(&self) -> Result<Vec<Digest>, RegistryError> {
+    pub(super) async fn list(&self) -> Result<Vec<Entry>, RegistryError> {
         let this = self.clone();
         blocking(move || this.list_now()).await
+    }
+
+    pub(super) async fn current(&self) -> Result<Option<Current>, RegistryError> {
+        let this = self.clone();
+        blocking(move || this.current_now()).await
+    }
+
+    /// Records a move of the pointer; false when there is one of this number.
+    pub(super) async fn create_move(&self, to: Current) -> Result<bool, RegistryError> {
+        let this = self.clone();
+        blocking(move || {
+            let path = this.dir.join(to.generation.record_name());
+            let created = this.create(&path, to.model.to_string().as_bytes());
+            created.map_err(RegistryError::unavailable)
+        })
+        .await
     }
 
     fn put_now(&self, model: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(model);
         if self.get_now(digest)?.is_none() {
+            // Somebody else may be faster; the same name means the same bytes.
             self.create(&self.path_of(digest), model)
                 .map_err(RegistryError::unavailable)?;
         }
@@ -46,44 +64,78 @@ impl Files {
     }
 
     fn get_now(&self, digest: Digest) -> Result<Option<Bytes>, RegistryError> {
-        match fs::read(self.path_of(digest)) {
-            Ok(bytes) if Digest::of(&bytes) == digest => Ok(Some(bytes.into())),
-            Ok(_) => Err(RegistryError::Damaged(digest)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(RegistryError::unavailable(error)),
+        match read(&self.path_of(digest))? {
+            Some(bytes) if Digest::of(&bytes) == digest => Ok(Some(bytes.into())),
+            Some(_) => Err(RegistryError::damaged(digest, "its bytes have another digest")),
+            None => Ok(None),
         }
     }
 
-    fn list_now(&self) -> Result<Vec<Digest>, RegistryError> {
+    fn list_now(&self) -> Result<Vec<Entry>, RegistryError> {
+        let mut entries = Vec::new();
+        for digest in self.names()?.iter().filter_map(|name| digest_of(name)) {
+            entries.push(self.entry(digest).map_err(RegistryError::unavailable)?);
+        }
+        Ok(entries)
+    }
+
+    fn entry(&self, digest: Digest) -> io::Result<Entry> {
+        let path = self.path_of(digest);
+        let created_at = fs::metadata(&path)?.modified()?.into();
+        Ok(Entry::describe(digest, &fs::read(path)?, created_at))
+    }
+
+    fn current_now(&self) -> Result<Option<Current>, RegistryError> {
+        let names = self.names()?;
+        let moves = names.iter().filter_map(|name| Generation::of_record(name));
+        let Some(generation) = moves.max() else {
+            return Ok(None);
+        };
+        let record = read(&self.dir.join(generation.record_name()))?.unwrap_or_default();
+        let model = std::str::from_utf8(&record)
+            .ok()
+            .and_then(|text| Digest::parse(text).ok())
+            .ok_or(RegistryError::PointerDamaged(generation))?;
+        Ok(Some(Current { generation, model }))
+    }
+
+    fn names(&self) -> Result<Vec<String>, RegistryError> {
         let entries = match fs::read_dir(&self.dir) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(RegistryError::unavailable)?,
         };
-        let mut digests = Vec::new();
+        let mut names = Vec::new();
         for entry in entries {
             let name = entry.map_err(RegistryError::unavailable)?.file_name();
-            digests.extend(name.to_str().and_then(digest_of));
+            names.extend(name.into_string());
         }
-        digests.sort_unstable();
-        Ok(digests)
+        Ok(names)
     }
 
-    /// Writes beside, then links: a file of this name is whole or not there, and is never replaced.
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Writes beside, then links: a file of this name is whole or not there, and is never replaced. False when there
+    /// was one.
+    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<bool> {
         fs::create_dir_all(&self.dir)?;
         let draft = self.dir.join(draft_name());
         let linked = write_durably(&draft, bytes).and_then(|()| fs::hard_link(&draft, path));
         let _ = fs::remove_file(&draft);
-        match linked {
-            // Somebody else was faster; the same name means the same bytes.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            other => other?,
-        }
-        File::open(&self.dir)?.sync_all()
+        let created = match linked {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            other => other.map(|()| true)?,
+        };
+        File::open(&self.dir)?.sync_all()?;
+        Ok(created)
     }
 
     fn path_of(&self, digest: Digest) -> PathBuf {
         self.dir.join(format!("{digest}.json"))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, RegistryError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some).map_err(RegistryError::unavailable),
     }
 }
 
@@ -117,38 +169,12 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
 
-    fn registry() -> (tempfile::TempDir, Files) {
+    #[test]
+    fn nothing_is_left_beside_a_model_that_was_kept_twice() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::new(dir.path().join("models"));
-        (dir, files)
-    }
-
-    #[test]
-    fn a_model_is_kept_under_its_digest_and_once() {
-        let (_dir, files) = registry();
-        assert_eq!(files.list_now().unwrap(), []);
         let digest = files.put_now(b"{\"model\":1}").unwrap();
         assert_eq!(files.put_now(b"{\"model\":1}").unwrap(), digest);
-        assert_eq!(files.get_now(digest).unwrap().unwrap(), &b"{\"model\":1}"[..]);
-        assert_eq!(files.list_now().unwrap(), [digest]);
-        assert_eq!(
-            fs::read_dir(&files.dir).unwrap().count(),
-            1,
-            "a draft was left behind"
-        );
-    }
-
-    #[test]
-    fn a_model_that_was_changed_is_not_handed_out() {
-        let (_dir, files) = registry();
-        let digest = files.put_now(b"{}").unwrap();
-        fs::write(files.path_of(digest), b"{ }").unwrap();
-        assert!(matches!(files.get_now(digest), Err(RegistryError::Damaged(named)) if named == digest));
-    }
-
-    #[test]
-    fn a_model_that_is_not_here_is_absent() {
-        let (_dir, files) = registry();
-        assert!(files.get_now(Digest::of("nothing")).unwrap().is_none());
+        assert_eq!(files.names().unwrap(), [format!("{digest}.json")]);
     }
 }

@@ -37,6 +37,7 @@ async fn a_request_is_answered_with_a_playlist_and_the_view_shows_it() {
         .views
         .reader()
         .playlist(playlist(1))
+        .await
         .unwrap()
         .unwrap()
         .view;
@@ -45,7 +46,10 @@ async fn a_request_is_answered_with_a_playlist_and_the_view_shows_it() {
         "{:?}",
         view.status
     );
-    assert_eq!(world.parts.views.reader().pending_playlists(10).unwrap(), []);
+    assert_eq!(
+        world.parts.views.reader().pending_playlists(10).await.unwrap(),
+        []
+    );
     worker.stop().await;
     world.close().await;
 }
@@ -307,7 +311,15 @@ async fn a_registration_reaches_the_view_of_accounts() {
     world
         .viewed(ProjectionKind::Accounts, &owner().stream_name())
         .await;
-    let account = world.parts.views.reader().account(owner()).unwrap().unwrap().view;
+    let account = world
+        .parts
+        .views
+        .reader()
+        .account(owner())
+        .await
+        .unwrap()
+        .unwrap()
+        .view;
     assert_eq!(account.role, Role::Listener);
     worker.stop().await;
     world.close().await;

@@ -81,7 +81,7 @@ async fn a_worker_that_dies_around_the_append_leaves_one_answer_to_its_successor
             .viewed(projectors::ProjectionKind::Playlists, &playlist(1).stream_name())
             .await;
         assert_eq!(
-            world.parts.views.reader().pending_playlists(10).unwrap(),
+            world.parts.views.reader().pending_playlists(10).await.unwrap(),
             [],
             "died at {failpoint}"
         );

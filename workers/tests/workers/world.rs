@@ -291,7 +291,7 @@ impl World {
     pub(crate) async fn viewed(&self, kind: ProjectionKind, stream: &str) {
         let stream = StreamId::parse(stream).unwrap();
         let head = self.parts.log.stream_head(&stream).await.unwrap().unwrap();
-        until(async || match self.parts.views.reader().checkpoint(kind) {
+        until(async || match self.parts.views.reader().checkpoint(kind).await {
             Err(projectors::ViewError::NotBuilt(_)) => None,
             _ => Some(()),
         })
