@@ -108,7 +108,7 @@ impl CatalogueHandle {
     }
 
     async fn refresh_catalogue(&self) -> Result<(), CatalogueFault> {
-        let Some(viewed) = unless_unbuilt(self.0.views.catalogue())? else {
+        let Some(viewed) = unless_unbuilt(self.0.views.catalogue().await)? else {
             return Ok(());
         };
         let (imported, position) = (viewed.view.imported, viewed.view.position);
@@ -129,7 +129,7 @@ impl CatalogueHandle {
     }
 
     async fn refresh_model(&self) -> Result<(), CatalogueFault> {
-        let Some(viewed) = unless_unbuilt(self.0.views.model())? else {
+        let Some(viewed) = unless_unbuilt(self.0.views.model().await)? else {
             return Ok(());
         };
         let (published, position) = (viewed.view.published, viewed.view.position);
@@ -164,7 +164,7 @@ impl CatalogueHandle {
         if let Some(current) = self.current().filter(|loaded| loaded.digest == version) {
             return Ok(current.content);
         }
-        let history = self.0.views.catalogues()?;
+        let history = self.0.views.catalogues().await?;
         let found = history
             .into_iter()
             .find(|known| known.imported.version == version);
@@ -205,7 +205,8 @@ async fn library_change(changes: &mut projectors::Changes) {
 
 fn unless_unbuilt<T>(read: Result<Option<T>, ViewError>) -> Result<Option<T>, ViewError> {
     match read {
-        Err(ViewError::NotBuilt(_)) => Ok(None),
+        // What is in use stays so.
+        Err(ViewError::NotBuilt(_) | ViewError::BeingRebuilt(_)) => Ok(None),
         other => other,
     }
 }

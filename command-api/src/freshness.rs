@@ -91,7 +91,7 @@ impl Freshness {
         category: &str,
         owner: Option<AccountId>,
     ) -> Result<(), Problem> {
-        let mut after = match api.views().checkpoint(kind) {
+        let mut after = match api.views().checkpoint(kind).await {
             Ok(checkpoint) => checkpoint,
             Err(ViewError::NotBuilt(_)) => Position::START,
             Err(error) => return Err(view_problem(&error)),
@@ -181,7 +181,7 @@ impl Freshness {
 #[must_use]
 pub fn view_problem(error: &ViewError) -> Problem {
     match error {
-        ViewError::NotBuilt(_) | ViewError::Late => {
+        ViewError::NotBuilt(_) | ViewError::BeingRebuilt(_) | ViewError::Late => {
             Problem::new(ProblemType::NotReady).retry_after(Duration::from_secs(1))
         }
         other => Problem::unavailable(other),

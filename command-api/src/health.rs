@@ -1,14 +1,20 @@
-//! Liveness and readiness of a process, for whoever runs it: `/livez` and `/readyz`.
+//! Liveness, readiness and measures of a process, for whoever runs it: `/livez`, `/readyz` and `/metrics`.
 //!
-//! Each part of a process brings a [`Probe`]; readiness is all of them together.
+//! Each part of a process brings a [`Probe`]; readiness is all of them together. A process without the API serves these
+//! three alone ([`serve_health`](crate::serve_health)).
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
+use eventing::EventLog;
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::problem::{FieldError, Problem, ProblemType};
+
+/// How long one look may take: whoever asks for readiness does not wait for ever.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// One thing that readiness looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +26,20 @@ pub struct Check {
     /// Where it stands, or what is missing. Without personal data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What `/metrics` tells of it besides whether it is as it should be.
+    #[serde(skip)]
+    pub measures: Vec<Measure>,
+}
+
+/// A number that goes up and down, of one part of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// Its name without the prefix `segue_`, with its unit last.
+    pub name: &'static str,
+    /// What it is, in a sentence without a full stop.
+    pub help: &'static str,
+    /// Its value now.
+    pub value: u64,
 }
 
 impl Check {
@@ -30,6 +50,7 @@ impl Check {
             name,
             ok: true,
             detail: detail.into(),
+            measures: Vec::new(),
         }
     }
 
@@ -40,7 +61,15 @@ impl Check {
             name,
             ok: false,
             detail: Some(detail.into()),
+            measures: Vec::new(),
         }
+    }
+
+    /// The same, with numbers for `/metrics`.
+    #[must_use]
+    pub fn measuring(mut self, measures: impl IntoIterator<Item = Measure>) -> Self {
+        self.measures.extend(measures);
+        self
     }
 }
 
@@ -110,6 +139,22 @@ pub(crate) fn readiness(checks: Vec<Check>, verbose: bool) -> Result<Response, P
         status: "ready",
         checks,
     })))
+}
+
+/// Asks the log for its head.
+pub async fn log_check(log: &EventLog) -> Check {
+    match timeout(LOOK_LIMIT, log.head()).await {
+        Ok(Ok(head)) => Check::passed("log", format!("stands at {head}")).measuring([Measure {
+            name: "log_head_position",
+            help: "Position of the last record of the log",
+            value: head.0,
+        }]),
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "the event log does not answer");
+            Check::failed("log", "does not answer")
+        }
+        Err(_) => Check::failed("log", "does not answer in time"),
+    }
 }
 
 /// Looks at everything, one after the other.

@@ -6,7 +6,8 @@
 //! What this process knows of: its own appends, at once, before they are answered ([`SessionGate::note`]); appends of
 //! other processes, as soon as the log's head is seen to move (within about 50 ms); and the stream's head in the log, when
 //! an account is seen for the first time. Before a token that the view does not know is refused, everything that is in the log at
-//! that moment is taken into account, so a session holds at every process once its token was given out. Before the view has reached the head that the log had at start, nobody passes.
+//! that moment is taken into account, so a session holds at every process once its token was given out. A process
+//! that has not heard of the log for some seconds cannot know of revocations, and lets nobody through. Before the view has reached the head that the log had at start, nobody passes.
 //!
 //! When a session was last used is kept in this process only, to the minute. After a restart every session counts as used
 //! at the start, so idle expiry can be late by one run of the process, and the absolute expiry is not touched.
@@ -42,6 +43,8 @@ const LAST_SEEN_STEP: TimeDelta = TimeDelta::minutes(1);
 const RECENT: Duration = Duration::from_secs(10);
 /// Moves remembered for that purpose.
 const RECENT_MAX: usize = 4_096;
+/// A process that has not heard of the log for so long lets nobody through: a session may have been ended elsewhere.
+const LOG_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Records read from the log at a time.
 const PAGE: usize = 1_000;
 
@@ -97,7 +100,7 @@ pub enum NotAdmitted {
 impl From<ViewError> for NotAdmitted {
     fn from(error: ViewError) -> Self {
         match error {
-            ViewError::Late | ViewError::NotBuilt(_) => Self::Behind,
+            ViewError::Late | ViewError::NotBuilt(_) | ViewError::BeingRebuilt(_) => Self::Behind,
             other => Self::View(other),
         }
     }
@@ -136,11 +139,11 @@ impl SessionGate {
     ///
     /// # Errors
     /// [`ViewError`] when the view cannot be read.
-    pub fn has_started(&self) -> Result<bool, ViewError> {
+    pub async fn has_started(&self) -> Result<bool, ViewError> {
         if self.0.has_started.load(Ordering::Acquire) {
             return Ok(true);
         }
-        let reached = match self.0.views.checkpoint(ProjectionKind::Accounts) {
+        let reached = match self.0.views.checkpoint(ProjectionKind::Accounts).await {
             Ok(checkpoint) => checkpoint >= self.0.head_at_start,
             Err(ViewError::NotBuilt(_)) => self.0.head_at_start == Position::START,
             Err(error) => return Err(error),
@@ -156,29 +159,32 @@ impl SessionGate {
     /// # Errors
     /// [`NotAdmitted`]: nobody may be served in this session's name now.
     pub async fn admit(&self, hash: &SessionHash) -> Result<Admitted, NotAdmitted> {
+        if !self.0.log.is_heard_within(LOG_SILENCE_MAX) {
+            return Err(NotAdmitted::Behind);
+        }
         let deadline = Instant::now() + self.0.wait;
         self.wait_for_start(deadline).await?;
-        let found = match self.look(hash)? {
+        let found = match self.look(hash).await? {
             Some(found) => found,
             None => {
                 self.wait_for_follower(deadline).await?;
                 self.wait_for_recent(deadline).await?;
-                self.look(hash)?.ok_or(NotAdmitted::NoSession)?
+                self.look(hash).await?.ok_or(NotAdmitted::NoSession)?
             }
         };
         let current = self.bring_up_to_date(hash, found, deadline).await?;
         self.check_time(current.view)
     }
 
-    fn look(&self, hash: &SessionHash) -> Result<Option<Viewed<SessionView>>, NotAdmitted> {
-        match self.0.views.session(hash) {
+    async fn look(&self, hash: &SessionHash) -> Result<Option<Viewed<SessionView>>, NotAdmitted> {
+        match self.0.views.session(hash).await {
             Err(ViewError::NotBuilt(_)) => Ok(None),
             other => Ok(other?),
         }
     }
 
     async fn wait_for_start(&self, deadline: Instant) -> Result<(), NotAdmitted> {
-        if self.has_started()? {
+        if self.has_started().await? {
             return Ok(());
         }
         self.0
@@ -201,7 +207,8 @@ impl SessionGate {
             return Ok(found);
         }
         self.wait_for_version(account, newest, deadline).await?;
-        self.look(hash)?
+        self.look(hash)
+            .await?
             .filter(|found| found.version >= newest)
             .ok_or(NotAdmitted::NoSession)
     }

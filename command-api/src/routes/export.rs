@@ -154,12 +154,16 @@ fn sort_in(event: ListenerEvent, ratings: &mut Vec<ExportedRating>, plays: &mut 
 async fn all_playlists(api: &ApiState, session: &Session) -> Result<Vec<PlaylistBody>, Problem> {
     let (mut playlists, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let page = api.views().playlists_of(session.account, cursor.as_deref(), PAGE);
+        let page = api
+            .views()
+            .playlists_of(session.account, cursor.as_deref(), PAGE)
+            .await;
         let page = page.map_err(|error| view_problem(&error))?;
         for viewed in page.items {
             let full = api
                 .views()
                 .playlist_with_tracks(viewed.view.playlist)
+                .await
                 .map_err(|error| view_problem(&error))?;
             if let Some(full) = full {
                 let (view, generated) = full.view;

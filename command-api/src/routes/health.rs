@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz` of a process that serves the API.
+//! `/livez`, `/readyz` and `/metrics` of a process that serves the API.
 
 use axum::{extract::State, response::Response};
 use projectors::ProjectionKind;
@@ -17,9 +17,18 @@ pub(crate) async fn ready(
     State(api): State<ApiState>,
     QueryOf(query): QueryOf<ReadyQuery>,
 ) -> Result<Response, Problem> {
-    let mut checks = vec![stopping(&api), log(&api).await, accounts(&api)];
+    readiness(checks(&api).await, query.is_verbose())
+}
+
+/// 200 with the same as numbers.
+pub(crate) async fn metrics(State(api): State<ApiState>) -> Response {
+    crate::metrics::answer(&checks(&api).await)
+}
+
+async fn checks(api: &ApiState) -> Vec<Check> {
+    let mut checks = vec![stopping(api), log(api).await, sessions(api).await];
     checks.extend(look_at(api.probes()).await);
-    readiness(checks, query.is_verbose())
+    checks
 }
 
 fn stopping(api: &ApiState) -> Check {
@@ -31,20 +40,14 @@ fn stopping(api: &ApiState) -> Check {
 }
 
 async fn log(api: &ApiState) -> Check {
-    match api.log().head().await {
-        Ok(head) => Check::passed("log", format!("stands at {head}")),
-        Err(error) => {
-            tracing::warn!(error = %error, "the event log does not answer");
-            Check::failed("log", "does not answer")
-        }
-    }
+    crate::health::log_check(api.log()).await
 }
 
-fn accounts(api: &ApiState) -> Check {
-    let name = "accounts";
-    match api.gate().has_started() {
+async fn sessions(api: &ApiState) -> Check {
+    let name = "sessions";
+    match api.gate().has_started().await {
         Ok(true) => {
-            let checkpoint = api.views().checkpoint(ProjectionKind::Accounts).ok();
+            let checkpoint = api.views().checkpoint(ProjectionKind::Accounts).await.ok();
             Check::passed(name, checkpoint.map(|at| format!("reflects {at}")))
         }
         Ok(false) => Check::failed(name, "has not reached the log's head at start"),

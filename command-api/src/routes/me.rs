@@ -48,6 +48,7 @@ pub(super) async fn me(api: &ApiState, session: &Session) -> Result<(Me, eventin
     let viewed = api
         .views()
         .account(session.account)
+        .await
         .map_err(|error| view_problem(&error))?;
     let viewed = viewed.ok_or(ProblemType::Unauthenticated)?;
     let stream = account_stream(session.account);

@@ -30,6 +30,7 @@ use crate::{
 /// Every route: method and path. A test compares it with what the tests touch; keep it sorted by path.
 pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/livez"),
+    ("GET", "/metrics"),
     ("GET", "/readyz"),
     ("POST", "/v1/accounts"),
     ("GET", "/v1/events"),
@@ -59,6 +60,7 @@ pub const ROUTES: &[(&str, &str)] = &[
 pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/livez", get(health::live))
+        .route("/metrics", get(health::metrics))
         .route("/readyz", get(health::ready))
         .route("/v1/accounts", post(accounts::register))
         .route("/v1/events", get(events::list))

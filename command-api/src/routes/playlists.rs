@@ -175,7 +175,7 @@ async fn find(
     id: PlaylistId,
     fresh: &Freshness,
 ) -> Result<Found, Problem> {
-    let seen = match look(api, id)? {
+    let seen = match look(api, id).await? {
         Some(viewed) if viewed.view.0.owner != session.account => return Err(ProblemType::NotFound.into()),
         Some(viewed) if viewed.view.0.status != PlaylistStatus::Pending => {
             return Ok(Found::InView(Box::new(viewed)));
@@ -207,15 +207,15 @@ async fn find(
         Ok(()) | Err(ViewError::Late | ViewError::NotBuilt(_)) => {}
         Err(error) => return Err(view_problem(&error)),
     }
-    match look(api, id)? {
+    match look(api, id).await? {
         Some(viewed) if viewed.view.0.owner == session.account => Ok(Found::InView(Box::new(viewed))),
         Some(_) => Err(ProblemType::NotFound.into()),
         None => Ok(Found::OnlyInLog(seen.0, seen.1)),
     }
 }
 
-fn look(api: &ApiState, id: PlaylistId) -> Result<Option<Seen>, Problem> {
-    match api.views().playlist_with_tracks(id) {
+async fn look(api: &ApiState, id: PlaylistId) -> Result<Option<Seen>, Problem> {
+    match api.views().playlist_with_tracks(id).await {
         Err(ViewError::NotBuilt(_)) => Ok(None),
         other => other.map_err(|error| view_problem(&error)),
     }
@@ -435,6 +435,7 @@ pub(crate) async fn list(
     let found = api
         .views()
         .playlists_of(session.account, cursor, limit)
+        .await
         .map_err(|error| view_problem(&error))?;
     let items = found
         .items

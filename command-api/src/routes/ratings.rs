@@ -244,7 +244,10 @@ pub(crate) async fn list(
             &listener_stream(session.account),
         )
         .await?;
-    let found = api.views().ratings_page(session.account, after.as_ref(), limit);
+    let found = api
+        .views()
+        .ratings_page(session.account, after.as_ref(), limit)
+        .await;
     let found = found.map_err(|error| view_problem(&error))?;
     let answer = json_answer(&Items {
         items: found.items,

@@ -283,6 +283,7 @@ pub(crate) async fn list(State(api): State<ApiState>, session: Session, fresh: F
     let viewed = api
         .views()
         .account(session.account)
+        .await
         .map_err(|error| view_problem(&error))?;
     let viewed = viewed.ok_or(ProblemType::Unauthenticated)?;
     let now = clock::now();

@@ -59,6 +59,7 @@ pub(crate) async fn show(State(api): State<ApiState>, session: Session, fresh: F
     let viewed = api
         .views()
         .taste(session.account)
+        .await
         .map_err(|error| view_problem(&error))?;
     let (view, reflects) = (viewed.view, viewed.reflects);
     let catalogue = api.catalogue().current();

@@ -33,9 +33,9 @@ async fn an_erased_person_is_gone_from_every_view_and_their_name_is_free() {
         .await
         .problem(401, "unauthenticated");
     app.settle().await;
-    assert!(app.views.account(ada.id).unwrap().is_none());
-    assert_eq!(app.views.taste(ada.id).unwrap().view.likes, 0);
-    assert!(app.views.playlist(playlist).unwrap().is_none());
+    assert!(app.views.account(ada.id).await.unwrap().is_none());
+    assert_eq!(app.views.taste(ada.id).await.unwrap().view.likes, 0);
+    assert!(app.views.playlist(playlist).await.unwrap().is_none());
     app.listener("ada").await;
     let auditor = app.auditor().await;
     let call = app

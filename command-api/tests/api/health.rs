@@ -24,7 +24,35 @@ async fn readiness_tells_what_it_looked_at() {
         .iter()
         .map(|check| check["name"].clone())
         .collect();
-    assert_eq!(names, ["process", "log", "accounts"]);
+    assert_eq!(names, ["process", "log", "sessions"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_the_same_in_numbers() {
+    let app = App::new().await;
+    app.settle().await;
+    let reply = app.call("GET /metrics").send().await.expect(200);
+    assert_eq!(
+        reply.header("content-type"),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    let text = String::from_utf8(reply.body.to_vec()).unwrap();
+    for line in [
+        r#"segue_ready{part="log"} 1"#,
+        r#"segue_ready{part="sessions"} 1"#,
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line} in {text}");
+    }
+    let head = app.log.head().await.unwrap();
+    assert!(
+        text.contains(&format!("segue_log_head_position{{part=\"log\"}} {head}\n")),
+        "{text}"
+    );
+    app.api.begin_drain();
+    let text = app.call("GET /metrics").send().await.expect(200);
+    let text = String::from_utf8(text.body.to_vec()).unwrap();
+    assert!(text.contains(r#"segue_ready{part="process"} 0"#), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod leaks;
 mod listening;
+mod losing_redis;
 mod playlists;
 mod problems;
 mod random_requests;

@@ -31,7 +31,7 @@ fn the_list_of_routes_is_sorted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_listed_route_exists_and_asks_who_is_there() {
     let app = crate::common::App::new().await;
-    let open = ["/livez", "/readyz", "/v1/accounts"];
+    let open = ["/livez", "/metrics", "/readyz", "/v1/accounts"];
     for (method, path) in command_api::ROUTES {
         if open.contains(path) || (*method, *path) == ("POST", "/v1/sessions") {
             continue;

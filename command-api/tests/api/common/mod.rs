@@ -60,11 +60,21 @@ impl App {
 
     /// Opens what lies in `dir`, as a restart does. The views go on being folded only if `projecting`.
     pub async fn in_dir(dir: Arc<TempDir>, config: ApiConfig, projecting: bool) -> Self {
+        let store = ViewStore::open(dir.path().join("views")).unwrap();
+        Self::with_views(store, dir, config, projecting).await
+    }
+
+    /// As [`in_dir`](Self::in_dir), with views that lie elsewhere.
+    pub async fn with_views(
+        store: ViewStore,
+        dir: Arc<TempDir>,
+        config: ApiConfig,
+        projecting: bool,
+    ) -> Self {
         let log = EventLog::open(LogConfig::new(dir.path())).await.unwrap();
         let master = MasterKey::load_or_create(dir.path()).unwrap();
         let keys = Keys::open(dir.path(), master).await.unwrap();
         let executor = DomainExecutor::new(log.clone(), keys.clone());
-        let store = ViewStore::open(dir.path().join("views")).unwrap();
         let views = store.reader();
         let catalogue = CatalogueHandle::new(log.clone(), views.clone(), Catalogues::new(log.clone()));
         let parts = ApiParts {
@@ -191,7 +201,7 @@ impl App {
     /// Answers a request for a playlist, as the generator would, with `tracks`.
     pub async fn generate(&self, playlist: PlaylistId, tracks: &[&str]) -> Position {
         self.settle().await;
-        let view = self.views.playlist(playlist).unwrap().unwrap().view;
+        let view = self.views.playlist(playlist).await.unwrap().unwrap().view;
         let catalogue = self.api.catalogue().current().unwrap();
         let track = |id: &&str| GeneratedTrack {
             track: TrackId::parse(*id).unwrap(),
