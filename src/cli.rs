@@ -24,6 +24,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serves everything in this process.
     Serve,
+    /// Serves the REST interface alone, and publishes the log to the broker.
+    Rest,
+    /// Keeps the views of accounts and sessions.
+    Usermanagement,
+    /// Keeps the views of taste and playlists, and makes playlists.
+    Classifier,
     /// Creates accounts and grants roles.
     #[command(subcommand)]
     Accounts(AccountsCommand),
@@ -40,12 +46,21 @@ pub(crate) enum Command {
     Demo,
     /// Brings the database of `DATABASE_URL` to the shape that this program needs.
     Migrate,
-    /// Trains, publishes and lists base models.
+    /// Trains, publishes, lists and shows base models.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Shows and rebuilds the views.
     #[command(subcommand)]
     Projections(ProjectionsCommand),
+    /// The exchange, queues and bindings of the broker.
+    #[command(subcommand)]
+    Topology(TopologyCommand),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum TopologyCommand {
+    /// Makes everything exist that the roles need. Changes nothing that is there.
+    Apply,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,16 +158,26 @@ pub(crate) struct DeadLetterName {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
-    /// Fits a base model on likes and dislikes (CSV: listener, track features, rating) and publishes it.
+    /// Fits a base model on likes and dislikes (CSV: listener, track features, rating).
     Train {
         /// The ratings; columns `rating` (like or dislike), the features, and optionally `listener`.
         file: PathBuf,
-        /// Publishes the model, so that later playlists use it.
+        /// Publishes the model, so that later playlists use it; without this it is kept in the registry.
         #[arg(long)]
         publish: bool,
     },
-    /// Lists the models that were published.
+    /// Publishes a model, so that later playlists use it.
+    Publish {
+        /// A file that holds it, or its fingerprint (the beginning is enough).
+        what: String,
+    },
+    /// Lists the models that lie in the registry or were published.
     List,
+    /// Shows one model, and whether the registry's copy is sound.
+    Show {
+        /// Its fingerprint (the beginning is enough); the current one when absent.
+        what: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

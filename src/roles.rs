@@ -1,4 +1,4 @@
-//! The roles behind the HTTP interface, and how each is started.
+//! The roles of a process, and how each is started.
 
 use anyhow::Context;
 use command_api::Probe;
@@ -11,6 +11,22 @@ use workers::{ClassifierSettings, ClassifierWorker, Library, Parts, Usermanageme
 use crate::probes;
 use crate::stack::Stack;
 
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Takes commands and answers queries, and publishes the log.
+    Rest,
+    /// Keeps the views of accounts and sessions.
+    Usermanagement,
+    /// Keeps the views of taste and playlists, and makes playlists.
+    Classifier,
+}
+
+impl Role {
+    /// A process that does everything.
+    pub(crate) const ALL: &[Self] = &[Self::Rest, Self::Usermanagement, Self::Classifier];
+}
+
 /// What a part's task hands back.
 pub(crate) type Task = JoinHandle<anyhow::Result<()>>;
 
@@ -21,10 +37,15 @@ pub(crate) struct Started {
 }
 
 /// Starts what runs behind the HTTP interface. Each ends when `stopping` is cancelled.
-pub(crate) fn start(stack: &Stack, bus: &Bus, stopping: &CancellationToken) -> anyhow::Result<Started> {
+pub(crate) fn start(
+    stack: &Stack,
+    bus: &Bus,
+    roles: &[Role],
+    stopping: &CancellationToken,
+) -> anyhow::Result<Started> {
     let mut started = Started {
         tasks: Vec::new(),
-        probes: Vec::new(),
+        probes: probes::of_stack(stack, bus, roles),
     };
     let parts = Parts {
         log: stack.log.clone(),
@@ -33,15 +54,23 @@ pub(crate) fn start(stack: &Stack, bus: &Bus, stopping: &CancellationToken) -> a
         views: stack.views.clone(),
         bus: bus.clone(),
     };
-    started.relay(stack, bus, stopping.clone());
-    started.usermanagement(&parts, stopping.clone())?;
-    started.classifier(&parts, stack, stopping.clone())?;
+    for role in roles {
+        match role {
+            Role::Rest => started.relay(stack, bus, stopping.clone()),
+            Role::Usermanagement => started.usermanagement(&parts, stopping.clone())?,
+            Role::Classifier => started.classifier(&parts, stack, stopping.clone())?,
+        }
+    }
     Ok(started)
 }
 
 impl Started {
     fn relay(&mut self, stack: &Stack, bus: &Bus, stopping: CancellationToken) {
-        let relay = Relay::new(stack.log.clone(), bus.clone(), RelayStart::Head);
+        let start = match bus {
+            Bus::InProcess(_) => RelayStart::Head,
+            Bus::RabbitMq(_) => RelayStart::Noted,
+        };
+        let relay = Relay::new(stack.log.clone(), bus.clone(), start);
         self.probes.push(probes::relay(relay.status()));
         self.spawn("the relay failed", relay.run(stopping));
     }
@@ -65,6 +94,12 @@ impl Started {
             stack.registry.clone(),
             stack.catalogues.clone(),
         );
+        self.probes.push(probes::models(library.health()));
+        let following = library.clone().follow(stopping.clone());
+        self.spawn("the registry of models is not followed", async move {
+            following.await;
+            anyhow::Ok(())
+        });
         let worker = ClassifierWorker::new(parts, library, ClassifierSettings::default())?;
         self.probes.push(probes::consumer("classifier", worker.status()));
         self.spawn("the role classifier failed", worker.run(stopping));

@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, Probe, ThrottleConfig};
-use eventing::bus::Bus;
+use eventing::bus::{Bus, BusError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::Outcome;
-use crate::roles::{self, Started, Task};
+use crate::roles::{self, Role, Started, Task};
 use crate::settings::{Serving, Settings, Switch};
-use crate::stack::Stack;
+use crate::stack::{self, Stack};
+
+/// How long the roles may take to finish what they have in hand. With the drain of the HTTP interface it stays below the half
+/// minute that a process is usually given.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// The roles of one process, running.
 pub(crate) struct Running {
@@ -27,13 +32,18 @@ pub(crate) struct Running {
 }
 
 /// Serves until SIGTERM or SIGINT, or until a part fails.
-pub(crate) async fn run(settings: &Settings, serving: &Serving) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: &[Role]) -> anyhow::Result<Outcome> {
+    let bus = bus_for(settings, roles)?;
+    if roles != Role::ALL {
+        warn_of_private_parts(settings)?;
+    }
     let stack = Stack::open(settings).await?;
-    let running = Running::start(&stack, serving).await?;
+    let running = Running::start(&stack, bus, serving, roles).await?;
     tracing::info!(
         address = %running.address,
         data = %settings.data.display(),
-        forms = Stack::forms(settings),
+        forms = Stack::forms(settings)?,
+        roles = ?roles,
         "Segue serves on http://{}",
         running.address
     );
@@ -44,6 +54,36 @@ pub(crate) async fn run(settings: &Settings, serving: &Serving) -> anyhow::Resul
     running.until(asked).await?;
     tracing::info!("Segue stopped; everything acknowledged is in the log");
     Ok(Outcome::Done)
+}
+
+/// Queues inside a process carry events to that process's roles and to no other.
+fn bus_for(settings: &Settings, roles: &[Role]) -> anyhow::Result<Bus> {
+    match settings.hosts.rabbitmq()? {
+        Some(broker) => Ok(stack::broker(broker)),
+        None if roles == Role::ALL => Ok(Bus::in_process()),
+        None => anyhow::bail!(
+            "RABBITMQ_HOST is not set: a role in a process of its own takes its events from the broker; `segue serve` runs all roles in one process"
+        ),
+    }
+}
+
+/// A part that lies in the data folder is shared only by the processes of this machine that use the same folder.
+fn warn_of_private_parts(settings: &Settings) -> anyhow::Result<()> {
+    let parts = [
+        (
+            "DATABASE_URL",
+            "the log and the keys",
+            settings.database_url.is_some(),
+        ),
+        ("REDIS_HOST", "the views", settings.hosts.redis()?.is_some()),
+    ];
+    for (setting, what, _) in parts.into_iter().filter(|(_, _, is_set)| !is_set) {
+        tracing::warn!(
+            "{setting} is not set: {what} lie in {}, which every role must share",
+            settings.data.display()
+        );
+    }
+    Ok(())
 }
 
 /// Completes at the first SIGTERM or SIGINT.
@@ -60,21 +100,29 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> 
 }
 
 impl Running {
-    /// Starts the bus, the roles behind it, and the HTTP interface.
-    pub(crate) async fn start(stack: &Stack, serving: &Serving) -> anyhow::Result<Self> {
+    /// Starts the roles on `bus`, and the HTTP interface: the whole of it for the role `rest`, else health alone.
+    pub(crate) async fn start(
+        stack: &Stack,
+        bus: Bus,
+        serving: &Serving,
+        roles: &[Role],
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(serving.listen);
         let listener = listener
             .await
             .with_context(|| format!("cannot listen on {}", serving.listen))?;
         let address = listener.local_addr()?;
-        let bus = Bus::in_process();
-        bus.declare(&workers::topology()).await?;
+        declare(&bus).await?;
         let stopping = CancellationToken::new();
-        let Started { tasks, probes } = roles::start(stack, &bus, &stopping)?;
+        let Started { tasks, probes } = roles::start(stack, &bus, roles, &stopping)?;
         let closing = CancellationToken::new();
         let closed = closing.clone().cancelled_owned();
-        let api = api_state(stack, serving, probes).await?;
-        let http = tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) });
+        let http = if roles.contains(&Role::Rest) {
+            let api = api_state(stack, serving, probes).await?;
+            tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) })
+        } else {
+            tokio::spawn(async move { Ok(command_api::serve_health(listener, probes, closed).await?) })
+        };
         Ok(Self {
             address,
             closing,
@@ -104,15 +152,40 @@ impl Running {
     /// batch in hand and leave.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.closing.cancel();
-        self.http.await??;
+        let mut result = flat(self.http.await);
         self.stopping.cancel();
-        for task in self.tasks {
-            if !task.is_finished() {
-                task.await??;
+        let deadline = Instant::now() + STOP_LIMIT;
+        for mut task in self.tasks.into_iter().filter(|task| !task.is_finished()) {
+            let ended = match timeout_at(deadline, &mut task).await {
+                Ok(ended) => flat(ended),
+                // What it had not stored is done again by the next one, as after a crash.
+                Err(_) => Err(anyhow::anyhow!("a role did not end within {STOP_LIMIT:?}")),
+            };
+            if let Err(error) = &ended {
+                tracing::error!(error = %error, "a role did not end in order");
             }
+            result = result.and(ended);
         }
-        Ok(())
+        result
     }
+}
+
+/// A broker that is not there now is no reason not to start: commands are taken, and readiness says what is missing.
+async fn declare(bus: &Bus) -> anyhow::Result<()> {
+    match bus.declare(&workers::topology()).await {
+        Err(error @ BusError::Unavailable(_)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the broker cannot be reached; starting without it"
+            );
+            Ok(())
+        }
+        declared => Ok(declared?),
+    }
+}
+
+fn flat(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended?
 }
 
 async fn first_to_end(tasks: &mut [Task]) -> anyhow::Error {

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+
+pub(crate) use crate::hosts::Hosts;
 
 /// Settings that every command shares.
 #[derive(Debug, Clone, Args)]
@@ -39,12 +41,30 @@ pub(crate) struct Settings {
         global = true
     )]
     pub(crate) database_url: Option<Secret>,
+    /// Where the other production parts are.
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
     /// How tools print.
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) format: Format,
     /// How log lines look.
     #[arg(long, env = "SEGUE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     pub(crate) log_format: LogFormat,
+}
+
+impl Settings {
+    /// Everything embedded, in the folder `data`.
+    pub(crate) fn in_folder(data: &Path) -> Self {
+        Self {
+            data: data.to_owned(),
+            master_key: None,
+            master_key_file: None,
+            database_url: None,
+            hosts: Hosts::none(),
+            format: Format::Text,
+            log_format: LogFormat::Text,
+        }
+    }
 }
 
 /// A setting that is never shown.

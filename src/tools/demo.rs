@@ -4,14 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use eventing::bus::Bus;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::output::{Output, remark};
+use crate::roles::Role;
 use crate::serve::Running;
-use crate::settings::{Format, LogFormat, Serving, Settings, Switch};
+use crate::settings::{Serving, Settings, Switch};
 use crate::stack::Stack;
 use crate::tools::{audit, catalogue};
 
@@ -34,11 +36,11 @@ struct Story {
 pub(crate) async fn run(output: Output) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let folder = tempfile::tempdir()?;
-    let settings = settings_in(folder.path());
+    let settings = Settings::in_folder(folder.path());
     remark(&format!("A new instance in {}", folder.path().display()));
     catalogue::ensure_demo(&settings).await?;
     let stack = Stack::open(&settings).await?;
-    let running = Running::start(&stack, &serving()).await?;
+    let running = Running::start(&stack, Bus::in_process(), &serving(), Role::ALL).await?;
     let told = tell(&stack, &Api::at(running.address())).await;
     running.stop().await?;
     let story = Story {
@@ -54,17 +56,6 @@ pub(crate) async fn run(output: Output) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Refused
     })
-}
-
-fn settings_in(folder: &std::path::Path) -> Settings {
-    Settings {
-        data: folder.to_owned(),
-        master_key: None,
-        master_key_file: None,
-        database_url: None,
-        format: Format::Text,
-        log_format: LogFormat::Text,
-    }
 }
 
 fn serving() -> Serving {

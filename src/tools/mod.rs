@@ -8,3 +8,4 @@ pub(crate) mod demo;
 pub(crate) mod migrate;
 pub(crate) mod model;
 pub(crate) mod projections;
+pub(crate) mod topology;

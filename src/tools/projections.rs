@@ -36,10 +36,10 @@ pub(crate) async fn run(
 
 async fn status(stack: &Stack) -> anyhow::Result<Status> {
     let reader = stack.views.reader();
-    let projections = ProjectionKind::ALL
-        .into_iter()
-        .map(|kind| reader.status(kind))
-        .collect::<Result<_, _>>()?;
+    let mut projections = Vec::new();
+    for kind in ProjectionKind::ALL {
+        projections.push(reader.status(kind).await?);
+    }
     Ok(Status {
         head: stack.log.head().await?.get(),
         projections,

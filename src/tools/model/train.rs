@@ -1,4 +1,4 @@
-//! `segue model`: base models, fitted, published and listed.
+//! `segue model train`: fits a base model on who liked what.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,17 +6,13 @@ use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use chrono::Utc;
 use classifier::BaseModel;
 use classifier::catalogue::csv::read_csv;
-use domain::{BaseModelCommand, BaseModelId, Described, Digest, Rating, TrackId};
-use eventing::{Metadata, Order, StreamId};
+use domain::{Described, Digest, Rating, TrackId};
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
-use crate::cli::ModelCommand;
-use crate::output::{Output, Progress, table};
-use crate::settings::Settings;
+use super::publish;
+use crate::output::{Output, Progress};
 use crate::stack::Stack;
 use crate::tools::catalogue::frozen_schema;
 
@@ -27,40 +23,13 @@ struct Trained {
     trained_on: String,
     listeners: usize,
     ratings: usize,
-    /// Absent when the model was fitted and not published.
+    /// Absent when the model was fitted, kept in the registry and not published.
     position: Option<u64>,
 }
 
-pub(crate) async fn run(
-    settings: &Settings,
-    output: Output,
-    command: ModelCommand,
-) -> anyhow::Result<Outcome> {
-    let stack = Stack::open(settings).await?;
-    match command {
-        ModelCommand::Train { file, publish } => {
-            output.print(&train(&stack, &file, publish).await?, Trained::text)?;
-        }
-        ModelCommand::List => {
-            let models = stack.views.reader().models()?;
-            output.print(&models, |models| {
-                let rows: Vec<_> = models
-                    .iter()
-                    .map(|model| {
-                        let published = &model.published;
-                        vec![
-                            published.model.to_string(),
-                            published.kind.clone(),
-                            model.position.to_string(),
-                            published.trained_on.clone(),
-                        ]
-                    })
-                    .collect();
-                table(&["model", "kind", "position", "trained on"], &rows)
-            })?;
-        }
-    }
-    Ok(Outcome::Done)
+pub(super) async fn run(stack: &Stack, output: Output, file: &Path, publish: bool) -> anyhow::Result<()> {
+    let trained = train(stack, file, publish).await?;
+    output.print(&trained, Trained::text)
 }
 
 /// One line of the file beyond its catalogue columns.
@@ -84,8 +53,9 @@ async fn train(stack: &Stack, file: &Path, publish: bool) -> anyhow::Result<Trai
     let rated: Vec<_> = listeners.into_values().collect();
     let model = BaseModel::fit(&schema, &trained_on, &rated)?;
     let position = if publish {
-        Some(self::publish(stack, &model).await?)
+        Some(publish::publish(stack, &model).await?)
     } else {
+        stack.registry.put(model.to_bytes()).await?;
         None
     };
     let (kind, listeners) = (model.kind.clone(), rated.len());
@@ -144,31 +114,10 @@ fn unzipped(source: File) -> anyhow::Result<Box<dyn Read>> {
     })
 }
 
-/// Registry and blob first, fact second: a model that no fact names is used by nobody.
-async fn publish(stack: &Stack, model: &BaseModel) -> anyhow::Result<u64> {
-    let bytes = model.to_bytes();
-    stack.registry.put(bytes.clone()).await?;
-    let blob = Digest::from_bytes(stack.log.put_blob(bytes).await?);
-    let command = BaseModelCommand::Publish {
-        model: model.fingerprint(),
-        schema: model.schema,
-        kind: model.kind.clone(),
-        trained_on: model.trained_on.clone(),
-        blob,
-        at: Utc::now(),
-    };
-    let stream = StreamId::new(BaseModelId::CATEGORY, BaseModelId::MAIN.uuid());
-    let executed = stack
-        .executor
-        .execute(Order::<domain::BaseModel>::new(stream, command, Metadata::new()))
-        .await?;
-    Ok(executed.position.get())
-}
-
 impl Trained {
     fn text(&self) -> String {
         let published = self.position.map_or_else(
-            || "not published".to_owned(),
+            || "kept in the registry and not published".to_owned(),
             |position| format!("published at position {position}"),
         );
         let Self {
