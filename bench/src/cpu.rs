@@ -1,5 +1,6 @@
 //! How much of the machine others took while something was measured.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Above this share a measurement says more about the neighbours than about Segue.
@@ -14,18 +15,17 @@ pub struct CpuWatch {
     began: Instant,
     busy: u64,
     own: u64,
-    pids: Vec<u32>,
 }
 
 impl CpuWatch {
-    /// Begins, with this process, its finished children and `pids` counted as our own.
+    /// Begins. This process and all that it started are our own, and so are all that those started: a database's sessions
+    /// and a broker's node are two steps away.
     #[must_use]
-    pub fn start(pids: &[u32]) -> Self {
+    pub fn start() -> Self {
         Self {
             began: Instant::now(),
             busy: busy_ticks(),
-            own: own_ticks(pids),
-            pids: pids.to_vec(),
+            own: own_ticks(),
         }
     }
 
@@ -35,9 +35,19 @@ impl CpuWatch {
     #[must_use]
     pub fn others(&self) -> f64 {
         let busy = busy_ticks().saturating_sub(self.busy);
-        let own = own_ticks(&self.pids).saturating_sub(self.own);
+        let own = own_ticks().saturating_sub(self.own);
+        self.share(busy.saturating_sub(own))
+    }
+
+    /// The share of all cores' time, 0 to 1, that was our own since: the load, the servers and Segue.
+    #[must_use]
+    pub fn own(&self) -> f64 {
+        self.share(own_ticks().saturating_sub(self.own))
+    }
+
+    fn share(&self, ticks: u64) -> f64 {
         let capacity = self.began.elapsed().as_secs_f64() * TICKS_PER_SECOND * cores() as f64;
-        busy.saturating_sub(own) as f64 / capacity.max(1.0)
+        ticks as f64 / capacity.max(1.0)
     }
 }
 
@@ -59,15 +69,66 @@ fn busy_ticks() -> u64 {
     [0, 1, 2, 7].iter().filter_map(|&i| ticks.get(i)).sum()
 }
 
-fn own_ticks(pids: &[u32]) -> u64 {
-    let own = ticks_of("self", 4);
-    own + pids.iter().map(|pid| ticks_of(&pid.to_string(), 2)).sum::<u64>()
+/// What this process and its descendants used, those included that have ended: their parent has inherited their time.
+fn own_ticks() -> u64 {
+    let processes = processes();
+    let mut of = vec![std::process::id()];
+    let mut ticks = 0;
+    while let Some(id) = of.pop() {
+        ticks += processes.get(&id).map_or(0, |process| process.ticks);
+        let children = processes.iter().filter(|(_, process)| process.parent == id);
+        of.extend(children.map(|(id, _)| *id));
+    }
+    ticks
 }
 
-/// The first `fields` of utime, stime, cutime, cstime, added up.
-fn ticks_of(process: &str, fields: usize) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let after_name = text.rsplit(')').next().unwrap_or_default();
-    let ticks = after_name.split_whitespace().skip(11).take(fields);
-    ticks.filter_map(|word| word.parse::<u64>().ok()).sum()
+struct Process {
+    parent: u32,
+    /// utime, stime, cutime and cstime, added up.
+    ticks: u64,
+}
+
+fn processes() -> BTreeMap<u32, Process> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter_map(|id| Some((id, process(id)?))).collect()
+}
+
+/// `None` when it has just ended.
+fn process(id: u32) -> Option<Process> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before it may hold anything, brackets too.
+    let fields: Vec<&str> = text.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = fields.get(11..15)?.iter();
+    Some(Process {
+        parent: fields.get(1)?.parse().ok()?,
+        ticks: ticks.filter_map(|word| word.parse::<u64>().ok()).sum(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn work_of_a_grandchild_is_our_own_while_it_runs_and_when_it_has_ended() -> std::io::Result<()> {
+        let myself = || process(std::process::id()).map_or(0, |process| process.ticks);
+        let mut shell = Command::new("sh")
+            .args(["-c", "timeout 0.3 sh -c 'while :; do :; done'; read end"])
+            .stdin(Stdio::piped())
+            .spawn()?;
+        let began = Instant::now();
+        while own_ticks() < myself() + 5 && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let during = own_ticks();
+        assert!(during >= myself() + 5, "{during} in all, {} by itself", myself());
+        drop(shell.stdin.take());
+        shell.wait()?;
+        assert!(own_ticks() >= during);
+        Ok(())
+    }
 }

@@ -7,9 +7,12 @@
 //! Load goes to loopback only, and stops at the first answer that was not expected.
 
 pub mod client;
+pub mod cluster;
 pub mod cpu;
 pub mod load;
+pub mod metrics;
 pub mod numbers;
+pub mod paced;
 pub mod parts;
 pub mod playlists;
 pub mod report;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Method, Request};
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -125,7 +125,25 @@ pub async fn get_status(stream: TcpStream, path: &str) -> Result<u16> {
     Ok(status)
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+/// Sends one `GET` on a new connection and hands back the body as text.
+///
+/// # Errors
+/// When no complete answer came.
+pub async fn get_text(address: SocketAddr, path: &str) -> Result<String> {
+    let mut connection = connect(address).await?;
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Full::default())?;
+    let body = connection
+        .send_request(request)
+        .await?
+        .into_body()
+        .collect()
+        .await?;
+    Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+}
+
+pub(crate) async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address)
         .await
         .with_context(|| format!("cannot connect to {address}"))?;
@@ -140,7 +158,8 @@ async fn start(stream: TcpStream) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<()> {
+/// Sends one request, and hands back the headers of its answer.
+pub(crate) async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<HeaderMap> {
     let mut request = Request::builder()
         .method(shot.method.clone())
         .uri(&shot.path)
@@ -153,17 +172,17 @@ async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<
     }
     let request = request.body(Full::new(shot.body.clone().unwrap_or_default()))?;
     connection.ready().await?;
-    let response = connection.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    if status != shot.expected {
+    let (head, body) = connection.send_request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    if head.status != shot.expected {
         bail!(
-            "{} {}: expected {}, got {status}: {}",
+            "{} {}: expected {}, got {}: {}",
             shot.method,
             shot.path,
             shot.expected,
+            head.status,
             String::from_utf8_lossy(&body)
         );
     }
-    Ok(())
+    Ok(head.headers)
 }

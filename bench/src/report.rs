@@ -43,6 +43,13 @@ impl Row {
         self
     }
 
+    /// The same with what others took while the peer ran, where that was more.
+    #[must_use]
+    pub fn among(mut self, others: f64) -> Self {
+        self.others = self.others.max(others);
+        self
+    }
+
     /// The same with what is to be reached.
     #[must_use]
     pub fn reach(mut self, reach: impl Into<String>) -> Self {
@@ -127,5 +134,7 @@ mod tests {
     fn a_row_measured_among_busy_neighbours_is_not_judged() {
         assert!(Row::new("a", "1", 0.11).markdown().contains("11% (not judged)"));
         assert!(!Row::new("a", "1", 0.09).markdown().contains("not judged"));
+        let beside_a_disturbed_peer = Row::new("a", "1", 0.0).beside("b", 1.0).among(0.11);
+        assert!(beside_a_disturbed_peer.markdown().contains("11% (not judged)"));
     }
 }

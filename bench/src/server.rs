@@ -102,6 +102,19 @@ impl Program {
         Ok((output.status, text(&output.stdout), text(&output.stderr)))
     }
 
+    /// What there is before the first server: a generated catalogue, and an auditor called `the-auditor`.
+    ///
+    /// # Errors
+    /// When either is refused.
+    pub async fn furnish(&self, tracks: usize, seed: u64) -> Result<()> {
+        let (tracks, seed) = (tracks.to_string(), seed.to_string());
+        let generate = ["catalogue", "generate", "--tracks", &tracks, "--seed", &seed];
+        self.tool(&generate, "").await?;
+        let create = ["accounts", "create", "the-auditor", "--role", "auditor"];
+        self.tool(&create, crate::client::PASSWORD).await?;
+        Ok(())
+    }
+
     /// Starts `segue serve` on a free port of the loopback address, without waiting for it.
     ///
     /// # Errors
@@ -115,17 +128,29 @@ impl Program {
     /// # Errors
     /// When it cannot be started at all.
     pub fn start_role(&self, role: &'static str) -> Result<Server> {
-        let address = free_address()?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log_file())?;
+        self.spawn(role, log.try_clone()?.into(), log.into())
+    }
+
+    /// Starts `segue serve` on a free port, with its output where the caller wants it.
+    ///
+    /// # Errors
+    /// When the binary cannot be started.
+    pub fn start_into(&self, out: Stdio, err: Stdio) -> Result<Server> {
+        self.spawn("serve", out, err)
+    }
+
+    fn spawn(&self, role: &'static str, out: Stdio, err: Stdio) -> Result<Server> {
+        let address = free_address()?;
         let child = self
             .command(&[role])
             .env("SEGUE_LISTEN", address.to_string())
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(out)
+            .stderr(err)
             .spawn()
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
         Ok(Server {
@@ -342,7 +367,7 @@ pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let start = rand::random_range(PORTS);
     for port in (start..PORTS.end).chain(PORTS.start..start) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

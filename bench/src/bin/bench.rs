@@ -1,6 +1,6 @@
 //! Measures Segue and prints a table.
 //!
-//! `cargo run --release -p bench` runs everything; `--quick` runs small versions of all parts in under two minutes, to
+//! `cargo run --release -p bench` runs everything; `--quick` runs small versions of all parts in a few minutes, to
 //! see whether they run; naming parts runs only those. Results are printed and, with `--write`, kept; never asserted.
 
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
@@ -41,7 +41,7 @@ struct Arguments {
 enum Part {
     /// Durable commands through HTTP.
     Commands,
-    /// The same with the log on PostgreSQL.
+    /// The same with the log on PostgreSQL, beside a plain cqrs-es service.
     Postgres,
     /// Events appended by the log alone.
     Appends,
@@ -57,6 +57,16 @@ enum Part {
     Reads,
     /// Scoring beside memory and linfa.
     Scoring,
+    /// Durable commands through HTTP on the whole production stack.
+    ClusterCommands,
+    /// Playlists, requested to ready, on the whole production stack.
+    ClusterPlaylists,
+    /// Messages from the log to the broker and from there to the views.
+    ClusterFlow,
+    /// How soon views show what was acknowledged, at fixed rates of commands.
+    ClusterLag,
+    /// Playlists a second with 1, 2 and 4 classifiers.
+    ClusterReplicas,
 }
 
 /// Events of the long log.
@@ -132,5 +142,10 @@ async fn run(part: Part, setting: &Setting, long: u64) -> Result<Vec<Row>> {
         Part::Signins => parts::signins::run(setting).await,
         Part::Reads => parts::reads::run(setting).await,
         Part::Scoring => parts::scoring::run(setting),
+        Part::ClusterCommands => parts::cluster::commands::run(setting).await,
+        Part::ClusterPlaylists => parts::cluster::playlists::run(setting).await,
+        Part::ClusterFlow => parts::cluster::flow::run(setting).await,
+        Part::ClusterLag => parts::cluster::lag::run(setting).await,
+        Part::ClusterReplicas => parts::cluster::replicas::run(setting).await,
     }
 }

@@ -27,7 +27,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     for (callers, events) in SHAPES {
         let folder = setting.temporary()?;
         let syncs = syncs_per_second(folder.path(), setting.duration() / 4)?;
-        let watch = CpuWatch::start(&[]);
+        let watch = CpuWatch::start();
         let rate = appended(folder.path(), callers, events, setting.duration()).await?;
         let what = format!("events appended by the log alone, {callers} callers, {events} at once");
         let row = Row::new(what, format!("{}/s", thousands(rate)), watch.others());

@@ -1,5 +1,7 @@
 //! Durable commands a second through HTTP: ratings, each acknowledged after its commit.
 
+use std::net::SocketAddr;
+
 use anyhow::Result;
 
 use super::limits::syncs_per_second;
@@ -9,11 +11,12 @@ use crate::cpu::CpuWatch;
 use crate::load::{self, Bounds};
 use crate::numbers::{mebibytes, thousands};
 use crate::report::Row;
-use crate::server::Server;
 
 /// Connections of each measurement.
 pub(super) const CONNECTIONS: [usize; 4] = [1, 8, 64, 256];
 pub(super) const TRACKS: usize = 10_000;
+/// Listeners of each measurement: a multiple of every number of connections, so that no two connections share one.
+pub(super) const LISTENERS: usize = 256;
 /// Rows a transaction of the plain SQLite beside it: one for each of 64 connections.
 const PEER_ROWS: usize = 64;
 
@@ -25,7 +28,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let folder = setting.temporary()?;
     let program = setting.program(folder.path(), TRACKS).await?;
     let server = serve(&program).await?;
-    let under_load = UnderLoad::new(setting, &server).await?;
+    let under_load = UnderLoad::new(setting, server.address()).await?;
     let idle = server.memory()?;
     let mut rows = Vec::new();
     for connections in CONNECTIONS {
@@ -51,35 +54,36 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
 /// A server, and listeners who rate.
 pub(super) struct UnderLoad<'a> {
     setting: &'a Setting,
-    server: &'a Server,
+    address: SocketAddr,
     ratings: Ratings,
     listeners: usize,
 }
 
 impl<'a> UnderLoad<'a> {
-    pub(super) async fn new(setting: &'a Setting, server: &'a Server) -> Result<Self> {
-        let client = Client::new(server.address())?;
-        let sessions = listeners(&client, setting.pick(32, 256)).await?;
+    pub(super) async fn new(setting: &'a Setting, address: SocketAddr) -> Result<Self> {
+        let client = Client::new(address)?;
+        let sessions = listeners(&client, setting.pick(64, LISTENERS)).await?;
         let tracks = track_ids(&sessions[0], TRACKS).await?;
         Ok(Self {
             setting,
-            server,
+            address,
             ratings: Ratings::new(&sessions, tracks),
             listeners: sessions.len(),
         })
     }
 
-    /// Commands a second on so many connections, and the row that says so.
+    /// Commands a second on so many connections, and the row that says so. Every connection goes round its share of the
+    /// listeners.
     pub(super) async fn commands(&self, where_: &str, connections: usize) -> Result<(f64, Row)> {
-        let watch = CpuWatch::start(&self.server.pid().into_iter().collect::<Vec<_>>());
+        let watch = CpuWatch::start();
         let bounds = Bounds {
             connections,
             duration: self.setting.duration(),
             requests_max: REQUESTS_MAX,
         };
         let ratings = self.ratings.clone();
-        let loaded = load::run(self.server.address(), bounds, move |connection, _| {
-            ratings.next(connection)
+        let loaded = load::run(self.address, bounds, move |connection, n| {
+            ratings.next(connection + n * connections)
         })
         .await?;
         let rate = loaded.per_second();

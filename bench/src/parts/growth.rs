@@ -76,11 +76,7 @@ impl World {
 }
 
 async fn compare(setting: &Setting, short: &World, long: &World, connections: usize) -> Result<Row> {
-    let pids: Vec<u32> = [short, long]
-        .iter()
-        .filter_map(|world| world.server.pid())
-        .collect();
-    let watch = CpuWatch::start(&pids);
+    let watch = CpuWatch::start();
     let none = Loaded {
         latencies: Latencies::default(),
         elapsed: Duration::ZERO,

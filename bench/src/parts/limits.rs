@@ -132,12 +132,6 @@ impl Echo {
             _child: child,
         })
     }
-
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self._child.id()
-    }
 }
 
 /// Serves an echo until it is killed; prints its address first.

@@ -1,10 +1,12 @@
 //! The parts of a benchmark run. Each sets up its own world, measures, hands back rows, and cleans up.
 
 pub mod appends;
+pub mod cluster;
 pub mod commands;
 pub mod fill;
 pub mod growth;
 pub mod limits;
+pub mod peer;
 pub mod playlists;
 pub mod postgres;
 pub mod reads;
@@ -198,10 +200,10 @@ impl Ratings {
         }
     }
 
-    /// The next rating on a connection; connection `n` belongs to listener `n`, round and round.
+    /// The next rating of the listener with this number, round and round.
     #[must_use]
-    pub fn next(&self, connection: usize) -> Shot {
-        let (token, count) = &self.listeners[connection % self.listeners.len()];
+    pub fn next(&self, listener: usize) -> Shot {
+        let (token, count) = &self.listeners[listener % self.listeners.len()];
         let n = count.fetch_add(1, Ordering::Relaxed);
         let like = (n / self.tracks.len()).is_multiple_of(2);
         Shot {

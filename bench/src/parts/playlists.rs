@@ -36,7 +36,7 @@ async fn of_size(setting: &Setting, tracks: usize) -> Result<Vec<Row>> {
     rate_some(&listener).await?;
     // The first one loads the catalogue.
     requested_to_ready(&listener).await?;
-    let watch = CpuWatch::start(&server.pid().into_iter().collect::<Vec<_>>());
+    let watch = CpuWatch::start();
     let mut latencies = Latencies::default();
     for _ in 0..setting.pick(30, 300) {
         latencies.push(requested_to_ready(&listener).await?);
@@ -62,7 +62,7 @@ async fn of_size(setting: &Setting, tracks: usize) -> Result<Vec<Row>> {
     ])
 }
 
-async fn rate_some(listener: &Session) -> Result<()> {
+pub(super) async fn rate_some(listener: &Session) -> Result<()> {
     let tracks = track_ids(listener, RATED).await?;
     let ratings: Vec<(&str, &str)> = tracks
         .iter()
@@ -74,7 +74,7 @@ async fn rate_some(listener: &Session) -> Result<()> {
 }
 
 /// One request, and the wait for it: nobody asks again in between.
-async fn requested_to_ready(listener: &Session) -> Result<Duration> {
+pub(super) async fn requested_to_ready(listener: &Session) -> Result<Duration> {
     let began = Instant::now();
     let path = listener.request_playlist(&json!({ "limit": 50 })).await?;
     let deadline = began + READY_LIMIT;

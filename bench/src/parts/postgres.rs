@@ -1,10 +1,15 @@
-//! Durable commands a second through HTTP with the log on PostgreSQL, beside what PostgreSQL alone makes of such rows.
+//! Durable commands a second through HTTP with the log on PostgreSQL, beside what PostgreSQL alone makes of such rows, and
+//! beside a plain service on the same server.
+
+use std::time::Duration;
 
 use anyhow::Result;
 use servers::Postgres;
 
 use super::commands::{CONNECTIONS, TRACKS, UnderLoad};
+use super::peer::Peer;
 use super::{Setting, generate_catalogue, serve};
+use crate::cpu::CpuWatch;
 use crate::numbers::thousands;
 use crate::report::Row;
 
@@ -17,6 +22,10 @@ const TABLE: &str = "CREATE TABLE rows (position BIGSERIAL PRIMARY KEY, stream B
     CREATE INDEX ON rows (type, position); CREATE SEQUENCE versions;";
 const INSERT: &str = "INSERT INTO rows (stream, version, type, id, leaf_hash, record)
     VALUES (1, nextval('versions'), 'listener.track_rated', gen_random_uuid(), decode(repeat('ab', 32), 'hex'), decode(repeat('cd', 700), 'hex'));";
+/// Sessions that are left for `pgbench`: the server takes 200, and the two services have theirs.
+const CLIENTS_MAX: usize = 150;
+/// `pgbench` counts from its start and makes so many sessions first, which takes seconds on a busy machine.
+const PGBENCH_MIN: Duration = Duration::from_secs(4);
 
 /// Runs the part.
 ///
@@ -25,8 +34,6 @@ const INSERT: &str = "INSERT INTO rows (stream, version, type, id, leaf_hash, re
 pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let database = Postgres::start().await?;
     let url = database.new_database()?;
-    database.psql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
-    database.psql(DATABASE, TABLE)?;
     let folder = setting.temporary()?;
     let program = setting
         .bare_program(folder.path())
@@ -34,23 +41,57 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
         .with_env("SEGUE_MASTER_KEY", MASTER_KEY);
     program.tool(&["migrate"], "").await?;
     generate_catalogue(&program, TRACKS).await?;
+    let beside = Beside::start(&database).await?;
     let server = serve(&program).await?;
-    let under_load = UnderLoad::new(setting, &server).await?;
+    let under_load = UnderLoad::new(setting, server.address()).await?;
     let mut rows = Vec::new();
     for connections in CONNECTIONS {
         let (rate, row) = under_load.commands(" on PostgreSQL", connections).await?;
-        let clients = connections.min(150);
-        let peer = database.pgbench(DATABASE, INSERT, clients, setting.duration())?;
-        let text = format!(
-            "pgbench, one such row a transaction, {clients} clients: {}/s",
-            thousands(peer)
-        );
-        let row = row.beside(text, rate / peer);
-        rows.push(match connections {
-            64 => row.reach(">= 5,000/s; ratio >= 0.6"),
-            _ => row,
-        });
+        rows.extend(beside.measure(setting, connections, rate, row).await?);
     }
     server.stop().await?;
     Ok(rows)
+}
+
+/// What is measured on the same PostgreSQL server, in databases of its own.
+pub(super) struct Beside<'a> {
+    database: &'a Postgres,
+    peer: Peer,
+}
+
+impl<'a> Beside<'a> {
+    pub(super) async fn start(database: &'a Postgres) -> Result<Self> {
+        database.psql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
+        database.psql(DATABASE, TABLE)?;
+        let peer = Peer::start(database).await?;
+        Ok(Self { database, peer })
+    }
+
+    /// `row`, measured at `rate` a second, beside `pgbench` and beside the peer.
+    pub(super) async fn measure(
+        &self,
+        setting: &Setting,
+        connections: usize,
+        rate: f64,
+        row: Row,
+    ) -> Result<[Row; 2]> {
+        let clients = connections.min(CLIENTS_MAX);
+        let duration = setting.duration().max(PGBENCH_MIN);
+        let watch = CpuWatch::start();
+        let alone = self.database.pgbench(DATABASE, INSERT, clients, duration)?;
+        let others = watch.others();
+        let text = format!(
+            "pgbench, one such row a transaction, {clients} clients: {}/s",
+            thousands(alone)
+        );
+        let of_service = self.peer.beside(setting, connections, rate, row.clone()).await?;
+        let of_rows = row.beside(text, rate / alone).among(others);
+        Ok(match connections {
+            64 => [
+                of_rows.reach(">= 5,000/s; ratio >= 0.6"),
+                of_service.reach(">= 5 times the peer, with a lower p99"),
+            ],
+            _ => [of_rows, of_service],
+        })
+    }
 }

@@ -55,7 +55,7 @@ async fn compare(
 ) -> Result<Row> {
     let bytes = listener.send(&Request::get(path)).await?.expect(200)?.body.len();
     let echo = Echo::start(bytes).await?;
-    let watch = CpuWatch::start(&server.pid().into_iter().chain(echo.pid()).collect::<Vec<_>>());
+    let watch = CpuWatch::start();
     let shot = Shot {
         method: Method::GET,
         path: path.to_owned(),

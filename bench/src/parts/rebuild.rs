@@ -24,7 +24,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let catalogue = classifier::generator::catalogue(TRACKS, 1);
     let events = fill::fill(program.data(), catalogue, setting.pick(50_000, 1_000_000)).await?;
     // The first start catches up from the log: a rebuild in all but name.
-    let watch = CpuWatch::start(&[]);
+    let watch = CpuWatch::start();
     let began = Instant::now();
     let server = serve(&program).await?;
     server.stop().await?;
@@ -36,7 +36,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     )];
 
     let scanned = scan(program.data()).await?;
-    let watch = CpuWatch::start(&[]);
+    let watch = CpuWatch::start();
     let began = Instant::now();
     program.tool(&["projections", "rebuild"], "").await?;
     let rebuilt = rate(events, began);
@@ -51,7 +51,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     );
     rows.push(row.reach(">= 100,000 events/s; ratio >= 0.5"));
 
-    let watch = CpuWatch::start(&[]);
+    let watch = CpuWatch::start();
     let began = Instant::now();
     program.tool(&["audit", "replay"], "").await?;
     rows.push(Row::new(

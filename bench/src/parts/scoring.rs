@@ -35,7 +35,7 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
     let columns: Vec<f32> = (0..tracks * FEATURES)
         .map(|_| random.random_range(-4.0..4.0))
         .collect();
-    let watch = CpuWatch::start(&[]);
+    let watch = CpuWatch::start();
     let took = score(&columns, tracks, setting.pick(5, 30));
     let rate = size_of_val(columns.as_slice()) as f64 / took.as_secs_f64();
     let memory = read_bytes_per_second(&columns, setting.pick(5, 30));
@@ -53,7 +53,7 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
             .reach("ratio >= 0.6"),
     ];
 
-    let watch = CpuWatch::start(&[]);
+    let watch = CpuWatch::start();
     let (blocks, whole) = linfa(&columns, tracks)?;
     for (peer, took_by, reach) in [("in blocks of 4,096 rows", blocks, 20), ("run whole", whole, 50)] {
         let row = Row::new(what.clone(), millis(took), watch.others());

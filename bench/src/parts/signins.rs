@@ -30,7 +30,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     for n in 0..ACCOUNTS {
         client.register(&format!("listener-{n}")).await?;
     }
-    let watch = CpuWatch::start(&server.pid().into_iter().collect::<Vec<_>>());
+    let watch = CpuWatch::start();
     let each = setting.duration() / ROUNDS;
     let mut signed_in = Loaded {
         latencies: Latencies::default(),

@@ -1,0 +1,33 @@
+//! Durable commands a second while every role works: the same load as on PostgreSQL alone, beside the same peers.
+
+use anyhow::Result;
+
+use super::super::Setting;
+use super::super::commands::{TRACKS, UnderLoad};
+use super::super::postgres::Beside;
+use super::{SETTLE_LIMIT, start};
+use crate::metrics::settled;
+use crate::report::Row;
+
+const CONNECTIONS: usize = 64;
+
+/// Runs the part.
+///
+/// # Errors
+/// At the first unexpected answer, or when a server is not installed.
+pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
+    let mut cluster = start(setting, TRACKS).await?;
+    let rest = cluster.rest()?.address();
+    let beside = Beside::start(&cluster.postgres).await?;
+    let under_load = UnderLoad::new(setting, rest).await?;
+    settled(rest, SETTLE_LIMIT).await?;
+    let (rate, row) = under_load
+        .commands(" on the whole production stack", CONNECTIONS)
+        .await?;
+    // What the load left to be published and folded would be taken from the peers.
+    settled(rest, SETTLE_LIMIT).await?;
+    let rows = beside.measure(setting, CONNECTIONS, rate, row).await?;
+    drop(beside);
+    cluster.stop().await?;
+    Ok(rows.into())
+}
