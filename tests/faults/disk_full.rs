@@ -116,13 +116,13 @@ async fn run(disk: &Disk) -> Result<()> {
     recovers(&mut world, &server).await?;
     let mut checked = Vec::new();
     world
-        .check(&server, &mut checked)
+        .check(server.address(), &mut checked)
         .await
         .with_context(|| server.output())?;
     server.kill().await?;
     let server = world.program.serve(START_LIMIT).await?;
     world
-        .check(&server, &mut Vec::new())
+        .check(server.address(), &mut Vec::new())
         .await
         .context("after a restart")?;
     server.stop().await

@@ -10,7 +10,9 @@ use eventing::failpoints;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
+use crate::number;
 use crate::schedule::{self, Kill};
 use crate::world::{START_LIMIT, World};
 
@@ -37,6 +39,7 @@ fn whatever_was_acknowledged_survives_every_kill_on_postgres() {
 }
 
 fn survives<F: Future<Output = Result<World>>>(kills: u64, world: impl FnOnce(u64) -> F) {
+    let _turn = crate::turn();
     let seed = number("SEGUE_FAULT_SEED").unwrap_or_else(rand::random);
     eprintln!("SEGUE_FAULT_SEED={seed}, {kills} kills");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -90,7 +93,9 @@ async fn one_kill(world: &mut World, kill: &Kill, tally: &mut Tally) -> Result<(
         }
         Kill::Tool { name, after } => {
             let mut server = started(&world.program).await?;
-            let tasks = world.start_writers(&server).await?;
+            let tasks = world
+                .start_writers(server.address(), &CancellationToken::new())
+                .await?;
             die_as_a_tool(&world.program, name).await?;
             *tally.died_at.entry(name).or_default() += 1;
             kill_under_load(world, &mut server, tasks, after).await
@@ -102,7 +107,9 @@ async fn one_kill(world: &mut World, kill: &Kill, tally: &mut Tally) -> Result<(
         }
         Kill::Loaded { after } => {
             let mut server = started(&world.program).await?;
-            let tasks = world.start_writers(&server).await?;
+            let tasks = world
+                .start_writers(server.address(), &CancellationToken::new())
+                .await?;
             kill_under_load(world, &mut server, tasks, after).await
         }
     }
@@ -127,7 +134,9 @@ async fn at_failpoint(world: &mut World, name: &str, nth: u32) -> Result<bool> {
         }
         Readiness::TimedOut => anyhow::bail!("it was not ready in time:\n{}", server.output()),
     }
-    let tasks = world.start_writers(&server).await?;
+    let tasks = world
+        .start_writers(server.address(), &CancellationToken::new())
+        .await?;
     let by_itself = match timeout(FAILPOINT_LIMIT, server.ended()).await {
         Ok(status) => {
             let status = status?;
@@ -190,7 +199,7 @@ async fn expect_kill(server: &mut Server) -> Result<()> {
 
 async fn check(world: &mut World, checked: &mut Vec<usize>) -> Result<()> {
     let mut server = started(&world.program).await?;
-    let result = world.check(&server, checked).await;
+    let result = world.check(server.address(), checked).await;
     let output = server.output();
     // Killed once more, so that the next start finds everything as a crash leaves it.
     server.kill().await?;
@@ -199,8 +208,4 @@ async fn check(world: &mut World, checked: &mut Vec<usize>) -> Result<()> {
 
 fn died_by_signal(status: std::process::ExitStatus) -> bool {
     status.signal().is_some()
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
 }

@@ -8,10 +8,38 @@
 //! `SEGUE_FAULT_KILLS` asks for more kills (200 by default), `SEGUE_FAULT_SEED` repeats a run as far as a schedule of
 //! processes can be repeated: the plan of kills and every request are the same, their interleaving is not.
 
+mod chaos;
 mod disk_full;
 mod history;
 mod kills;
+mod poison;
 mod schedule;
+mod trouble;
+mod watcher;
 mod wishes;
 mod world;
 mod writer;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bench::cluster::Models;
+
+/// Where base models lie in the production stack: Firestore, when the binary can speak to it.
+const MODELS: Models = if cfg!(feature = "production") {
+    Models::Firestore
+} else {
+    Models::Files
+};
+
+/// Held by each of the long tests: side by side they would take the machine from each other, and what is late would look lost.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Waits for its turn, also when the test before failed.
+fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number that an environment variable holds.
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}

@@ -1,22 +1,27 @@
 //! A data folder with a small catalogue and some accounts, and the writers that work on it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bench::client::{Client, PASSWORD, Request, Session};
-use bench::server::{Program, Server};
+use bench::client::{Client, Request, Session};
+use bench::cluster::{Cluster, Role};
+use bench::server::Program;
 use eventing::{EventLog, LogConfig, PostgresConfig};
 use serde_json::Value;
 use servers::Postgres;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::history::History;
+use crate::watcher::Ended;
 use crate::writer::Writer;
 
 pub(crate) const LISTENERS: usize = 3;
+const TRACKS: usize = 300;
 pub(crate) const WRITERS: usize = 6;
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long anything that must come may take; a machine full of other work is slow.
@@ -27,6 +32,8 @@ pub(crate) struct World {
     pub(crate) program: Program,
     pub(crate) writers: Vec<Writer>,
     pub(crate) history: History,
+    /// Sessions that were ended under faults.
+    pub(crate) ended: Ended,
     listeners: Vec<Session>,
     auditor: Session,
     place: Place,
@@ -65,26 +72,39 @@ impl World {
         Self::of(program(data), Place::Folder(data.to_owned()), seed).await
     }
 
-    /// A catalogue, listeners, an auditor, and as many writers.
+    /// Sets up a world on a cluster, with two processes of REST, one of usermanagement and two classifiers.
+    pub(crate) async fn on_cluster(cluster: &mut Cluster, seed: u64) -> Result<Self> {
+        let program = cluster.program().clone();
+        program.furnish(TRACKS, 1).await?;
+        let roles = [
+            Role::Rest,
+            Role::Rest,
+            Role::Usermanagement,
+            Role::Classifier,
+            Role::Classifier,
+        ];
+        cluster.run(&roles).await?;
+        let place = Place::Database(cluster.database_url().to_owned());
+        Self::with(program, place, seed, cluster.rest()?.address()).await
+    }
+
+    /// A catalogue, listeners, an auditor, and as many writers, by means of a server that is stopped again.
     async fn of(program: Program, place: Place, seed: u64) -> Result<Self> {
-        program
-            .tool(&["catalogue", "generate", "--tracks", "300", "--seed", "1"], "")
-            .await?;
-        program
-            .tool(
-                &["accounts", "create", "the-auditor", "--role", "auditor"],
-                PASSWORD,
-            )
-            .await?;
+        program.furnish(TRACKS, 1).await?;
         let server = program.serve(START_LIMIT).await?;
-        let client = Client::new(server.address())?;
+        let world = Self::with(program, place, seed, server.address()).await?;
+        server.stop().await?;
+        Ok(world)
+    }
+
+    async fn with(program: Program, place: Place, seed: u64, server: SocketAddr) -> Result<Self> {
+        let client = Client::new(server)?;
         let auditor = client.sign_in("the-auditor").await?;
         let mut listeners = Vec::new();
         for n in 0..LISTENERS {
             listeners.push(client.listener(&format!("listener-{n}")).await?);
         }
         let tracks = track_ids(&listeners[0]).await?;
-        server.stop().await?;
         let share = tracks.chunks(tracks.len() / WRITERS);
         let writers = share
             .take(WRITERS)
@@ -94,6 +114,7 @@ impl World {
             program,
             writers: writers.collect(),
             history: History::default(),
+            ended: Ended::default(),
             listeners,
             auditor,
             place,
@@ -102,13 +123,17 @@ impl World {
         })
     }
 
-    /// Lets every writer work on `server`, until the connections break.
-    pub(crate) async fn start_writers(&mut self, server: &Server) -> Result<JoinSet<Result<Writer>>> {
-        let client = Client::new(server.address())?;
+    /// Lets every writer work on `server`, until the connections break or `stop` is cancelled.
+    pub(crate) async fn start_writers(
+        &mut self,
+        server: SocketAddr,
+        stop: &CancellationToken,
+    ) -> Result<JoinSet<Result<Writer>>> {
+        let client = Client::new(server)?;
         let mut tasks = JoinSet::new();
         for writer in self.writers.drain(..) {
             let session = self.listeners[writer.listener].moved_to(&client);
-            tasks.spawn(writer.work(session));
+            tasks.spawn(writer.work(session, stop.clone()));
         }
         Ok(tasks)
     }
@@ -130,8 +155,8 @@ impl World {
     ///
     /// # Errors
     /// At the first thing that does not hold.
-    pub(crate) async fn check(&mut self, server: &Server, checked: &mut Vec<usize>) -> Result<()> {
-        let client = Client::new(server.address())?;
+    pub(crate) async fn check(&mut self, server: SocketAddr, checked: &mut Vec<usize>) -> Result<()> {
+        let client = Client::new(server)?;
         self.settle(&client, checked).await?;
         self.read_until_generated(&client).await?;
         self.history.check_writers(&self.writers)?;
@@ -186,6 +211,35 @@ impl World {
             .iter()
             .map(|session| session.moved_to(client))
             .collect()
+    }
+
+    /// Rates all tracks again and again until there are `events` ratings, and tells the position of the last.
+    pub(crate) async fn rate_in_bulk(&self, server: SocketAddr, events: usize) -> Result<u64> {
+        let listener = self.listeners[0].moved_to(&Client::new(server)?);
+        let tracks = track_ids(&listener).await?;
+        let mut position = 0;
+        for round in 0..events.div_ceil(tracks.len()) {
+            let rating = if round % 2 == 0 { "like" } else { "dislike" };
+            let ratings: Vec<_> = tracks.iter().map(|track| (track.as_str(), rating)).collect();
+            position = listener.rate(&ratings).await?;
+        }
+        Ok(position)
+    }
+
+    /// Waits until a listener's ratings reflect `position`.
+    pub(crate) async fn wait_for_ratings(&self, server: SocketAddr, position: u64) -> Result<()> {
+        let listener = self.listeners[0].moved_to(&Client::new(server)?);
+        let request = Request::get("/v1/me/ratings?limit=1")
+            .at_least(position)
+            .waiting(60);
+        let deadline = Instant::now() + SETTLE_LIMIT * 10;
+        loop {
+            let answer = listener.send(&request).await?;
+            match answer.status.as_u16() {
+                503 if Instant::now() < deadline => sleep(Duration::from_millis(100)).await,
+                _ => return answer.expect(200).map(drop),
+            }
+        }
     }
 
     /// Compares a listener's ratings as the view has them with what the writers were told.
@@ -259,6 +313,6 @@ async fn track_ids(listener: &Session) -> Result<Vec<String>> {
             None => break,
         }
     }
-    ensure!(ids.len() == 300, "{} tracks of 300", ids.len());
+    ensure!(ids.len() == TRACKS, "{} tracks of {TRACKS}", ids.len());
     Ok(ids)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use bench::client::{Answer, Session};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tokio_util::sync::CancellationToken;
 
 use crate::wishes::{self, Fact, Granted, Ratings, Wish};
 
@@ -51,21 +52,22 @@ impl Writer {
         }
     }
 
-    /// Works until the connection breaks.
+    /// Works until the connection breaks or `stop` is cancelled.
     ///
     /// # Errors
     /// At the first answer that breaks a promise.
-    pub(crate) async fn work(mut self, session: Session) -> Result<Self> {
-        loop {
+    pub(crate) async fn work(mut self, session: Session, stop: CancellationToken) -> Result<Self> {
+        while !stop.is_cancelled() {
             let goes_on = if self.open.is_none() && self.random.random_bool(AGAIN) {
                 self.ask_again(&session).await?
             } else {
                 self.wish(&session).await?
             };
             if !goes_on {
-                return Ok(self);
+                break;
             }
         }
+        Ok(self)
     }
 
     /// Sends the open wish, or a new one. `false` when the connection broke.

@@ -1,0 +1,17 @@
+//! The production stack: PostgreSQL, RabbitMQ, Redis and Firestore, with a process for each role.
+//!
+//! [`story`] holds that it means the same as one embedded process, [`rolling`] that processes are replaced without a failed
+//! request, [`bad_days`] that what is missing or wrong is said.
+
+mod bad_days;
+mod rolling;
+mod story;
+
+use bench::cluster::Models;
+
+/// Where base models lie: Firestore, when the binary can speak to it.
+const MODELS: Models = if cfg!(feature = "production") {
+    Models::Firestore
+} else {
+    Models::Files
+};
