@@ -24,6 +24,7 @@ use bytes::Bytes;
 use hyper::Method;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, Request, Session};
 use crate::cpu::cores;
@@ -32,6 +33,8 @@ use crate::server::{Program, Server};
 
 /// How long a server may take to come up: after many events it first catches up.
 pub const START_LIMIT: Duration = Duration::from_secs(3_600);
+/// How long a server may take to hear of a catalogue and load it.
+const CATALOGUE_LIMIT: Duration = Duration::from_secs(60);
 /// No load sends more than this, however fast the answers come.
 pub const REQUESTS_MAX: usize = 5_000_000;
 
@@ -150,11 +153,21 @@ pub async fn listeners(client: &Client, count: usize) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// The ids of the first `count` tracks.
+/// The ids of the first `count` tracks, once the server knows of a catalogue: another process may have to tell it.
 ///
 /// # Errors
 /// When there are not so many.
 pub async fn track_ids(session: &Session, count: usize) -> Result<Vec<String>> {
+    let deadline = Instant::now() + CATALOGUE_LIMIT;
+    loop {
+        match track_ids_now(session, count).await {
+            Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(100)).await,
+            answered => return answered,
+        }
+    }
+}
+
+async fn track_ids_now(session: &Session, count: usize) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     let mut cursor = String::new();
     while ids.len() < count {
