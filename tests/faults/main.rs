@@ -1,12 +1,15 @@
 //! Faults: the real binary under load from real HTTP clients, killed at every failpoint and at random moments,
-//! and on a disk that is full.
+//! on a disk that is full, and as processes on the production stack, whose servers, ways and messages come to harm ([`chaos`]).
 //!
-//! What is held after each: every acknowledged command stands in the log exactly once and in its client's order, the
+//! What is held after each check: every acknowledged command stands in the log exactly once and in its client's order, the
 //! same `Idempotency-Key` gets the same answer again, positions are gapless, leaf hashes are those of the stored
 //! bytes, and every view equals the fold of the log.
 //!
 //! `SEGUE_FAULT_KILLS` asks for more kills (200 by default), `SEGUE_FAULT_SEED` repeats a run as far as a schedule of
 //! processes can be repeated: the plan of kills and every request are the same, their interleaving is not.
+//! `SEGUE_FAULT_STEPS` asks for more faults on the production stack (one of each kind by default, and then pauses of a
+//! minute among them), `SEGUE_FAULT_BACKLOG` for a longer backlog (20,000 events). A seed that failed is noted beside the
+//! test's binary; one that belongs into every run is a line of `seeds.txt`.
 
 mod chaos;
 mod disk_full;
