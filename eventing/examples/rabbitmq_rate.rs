@@ -58,7 +58,7 @@ impl Handler for Nothing {
         Ok(state.1)
     }
 
-    async fn handle(&self, runs: Vec<Run>, _: Option<Position>) -> Vec<Verdict> {
+    async fn handle(&self, runs: Vec<Run>) -> Vec<Verdict> {
         let mut state = self.0.lock().expect("not poisoned");
         let mut verdicts = Vec::with_capacity(runs.len());
         for run in runs {

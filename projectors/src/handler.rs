@@ -26,7 +26,7 @@ const RETRY_AFTER_SWITCH: Duration = Duration::from_millis(100);
 
 /// A consumer's handler that keeps the views of some projections.
 ///
-/// The views of a batch, their lookups and the checkpoint are durable before a verdict is given. Several of these, in
+/// The views of a batch and their lookups are durable before a verdict is given, a checkpoint before it is answered for. Several of these, in
 /// one process or in many, may keep the same views: each write is compared with the version it was folded from.
 ///
 /// A Redis that was emptied gets empty views again, and one that lost anything is noticed: [`Handler::checkpoint`] then
@@ -95,7 +95,7 @@ impl Handler for ProjectionHandler {
         let inner = Arc::clone(&self.inner);
         let storing = move || {
             inner.with_views(|| {
-                inner.store_runs(&[], Some(position))?;
+                inner.raise_checkpoints(position)?;
                 inner.checkpoint()
             })
         };
@@ -103,10 +103,10 @@ impl Handler for ProjectionHandler {
         stored.map_err(HandlerError::new)?.map_err(HandlerError::new)
     }
 
-    async fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> Vec<Verdict> {
+    async fn handle(&self, runs: Vec<Run>) -> Vec<Verdict> {
         let inner = Arc::clone(&self.inner);
         let count = runs.len();
-        let handled = tokio::task::spawn_blocking(move || inner.handle(&runs, caught_up_to)).await;
+        let handled = tokio::task::spawn_blocking(move || inner.handle(&runs)).await;
         match handled {
             Ok(verdicts) => verdicts,
             // The consumer counts a panic as a failed attempt; the runtime going down cancels nothing that was stored.
@@ -226,19 +226,15 @@ impl Inner {
         self.kinds.iter().map(checkpoint).collect()
     }
 
-    fn handle(&self, runs: &[Run], caught_up_to: Option<Position>) -> Vec<Verdict> {
+    fn handle(&self, runs: &[Run]) -> Vec<Verdict> {
         let opened: Vec<Vec<Opened>> = runs_of(runs, open_all(&self.keys, &events_of(runs)));
-        self.with_views(|| self.store_runs(&opened, caught_up_to))
+        self.with_views(|| self.store_runs(&opened))
             .unwrap_or_else(|error| vec![verdict_on(&error); runs.len()])
     }
 
     /// Folds and stores as if nobody else wrote; if somebody did, or a person must be forgotten, does it again for
     /// what is left while nobody else can.
-    fn store_runs(
-        &self,
-        runs: &[Vec<Opened>],
-        caught_up_to: Option<Position>,
-    ) -> Result<Vec<Verdict>, ViewError> {
+    fn store_runs(&self, runs: &[Vec<Opened>]) -> Result<Vec<Verdict>, ViewError> {
         let snapshot = self.store.snapshot()?;
         let Attempt {
             mut verdicts,
@@ -246,24 +242,41 @@ impl Inner {
         } = self.fold_runs(&snapshot, runs)?;
         if folding.forgets_anyone() {
             drop(snapshot);
-            return self.store_alone(runs, caught_up_to);
+            return self.store_alone(runs);
         }
-        let mut batch = folding.drain()?;
-        self.add_checkpoints(&snapshot, &mut batch, caught_up_to)?;
+        let batch = folding.drain()?;
         drop(snapshot);
-        if batch.writes.is_empty() && batch.checkpoints.is_empty() {
+        if batch.writes.is_empty() {
             return Ok(verdicts);
         }
         let outcomes = self.store.commit(&batch)?;
         let refused = refused_streams(&batch, &outcomes);
         if !refused.is_empty() {
             self.try_again(runs, &mut verdicts, &refused)?;
-            // The checkpoint was left out with the writes that were refused.
-            self.store_alone(&[], caught_up_to)?;
-        } else {
-            self.remember(&batch.checkpoints);
         }
         Ok(verdicts)
+    }
+
+    fn raise_checkpoints(&self, position: Position) -> Result<(), ViewError> {
+        let snapshot = self.store.snapshot()?;
+        let stored = self.stored(&snapshot)?;
+        let raises = self.remembered.lock().raises(&stored, position);
+        let mut batch = Batch::default();
+        for (kind, stand) in raises {
+            batch.checkpoints.push(Raise {
+                projection: kind.name(),
+                generation: live_generation(&snapshot, kind)?,
+                to: position,
+                known: stand.checkpoint,
+                run: stand.origin.run,
+            });
+        }
+        drop(snapshot);
+        if !batch.checkpoints.is_empty() {
+            self.store.commit(&batch)?;
+            self.remember(&batch.checkpoints);
+        }
+        Ok(())
     }
 
     fn try_again(
@@ -274,7 +287,7 @@ impl Inner {
     ) -> Result<(), ViewError> {
         for (run, verdict) in runs.iter().zip(verdicts) {
             if run.first().is_some_and(|event| refused.contains(&event.stream)) {
-                let again = self.store_alone(std::slice::from_ref(run), None)?;
+                let again = self.store_alone(std::slice::from_ref(run))?;
                 *verdict = again
                     .into_iter()
                     .next()
@@ -284,28 +297,20 @@ impl Inner {
         Ok(())
     }
 
-    fn store_alone(
-        &self,
-        runs: &[Vec<Opened>],
-        caught_up_to: Option<Position>,
-    ) -> Result<Vec<Verdict>, ViewError> {
-        let (verdicts, stored) = self.store.exclusively(|snapshot| {
+    fn store_alone(&self, runs: &[Vec<Opened>]) -> Result<Vec<Verdict>, ViewError> {
+        self.store.exclusively(|snapshot| {
             let Attempt {
                 verdicts,
                 mut folding,
             } = self.fold_runs(snapshot, runs)?;
             folding.forget_everywhere(snapshot)?;
-            let mut batch = folding.drain()?;
+            let batch = folding.drain()?;
             batch
                 .forgotten
                 .iter()
                 .for_each(|subject| self.keys.forget_cached(*subject));
-            self.add_checkpoints(snapshot, &mut batch, caught_up_to)?;
-            let raises = batch.checkpoints.clone();
-            Ok((batch, (verdicts, raises)))
-        })?;
-        self.remember(&stored);
-        Ok(verdicts)
+            Ok((batch, verdicts))
+        })
     }
 
     /// Knows that checkpoints are stored. One that the store has left out is noticed at the next look.
@@ -325,27 +330,6 @@ impl Inner {
             verdicts.push(fold_run(&mut folding, snapshot, run)?);
         }
         Ok(Attempt { verdicts, folding })
-    }
-
-    fn add_checkpoints(
-        &self,
-        snapshot: &Snapshot,
-        batch: &mut Batch,
-        position: Option<Position>,
-    ) -> Result<(), ViewError> {
-        let Some(to) = position else { return Ok(()) };
-        let stored = self.stored(snapshot)?;
-        let from = self.remembered.lock().raises(&stored, to);
-        for (kind, stand) in from {
-            batch.checkpoints.push(Raise {
-                projection: kind.name(),
-                generation: live_generation(snapshot, kind)?,
-                to,
-                known: stand.checkpoint,
-                run: stand.origin.run,
-            });
-        }
-        Ok(())
     }
 
     fn pass_over(&self, stream: &StreamId, version: Version, position: Position) -> Result<(), ViewError> {

@@ -2,7 +2,7 @@
 //!
 //! # What holds here
 //! - Every view is a pure fold of the log: throw the store away and it comes back identical ([`rebuild()`], [`replay()`]).
-//! - Views, lookups and the checkpoint of a batch are stored in one transaction, and a view moves only from the version
+//! - The views and lookups of a batch are stored in one transaction, the checkpoint after it, and a view moves only from the version
 //!   it was folded from ([`store`]). So events may come twice, late, or to several processes at once.
 //! - Once a person is forgotten, no view holds anything about them, whatever comes later.
 //! - No view holds a user name or a password hash.

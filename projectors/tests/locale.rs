@@ -56,7 +56,7 @@ async fn checkpoints_grow_whatever_the_locale_of_the_server_is() {
     let handler = world.handler();
     // Over every byte, and from one byte to the next one.
     for position in (1..=258).chain([65_535, 65_536, 1 << 40]).map(Position) {
-        handler.handle(Vec::new(), Some(position)).await;
+        handler.store_checkpoint(position).await.expect("an answer");
         assert_eq!(handler.checkpoint().await.unwrap(), position);
     }
 }
@@ -70,7 +70,7 @@ async fn a_rebuild_keeps_the_greater_checkpoint_whatever_the_locale_of_the_serve
     let handler = world.handler();
     world.catch_up(&handler).await;
     let further = world.log.head().await.unwrap().next();
-    handler.handle(Vec::new(), Some(further)).await;
+    handler.store_checkpoint(further).await.expect("an answer");
     let kind = ProjectionKind::Accounts;
     let rebuilt = rebuild(&world.store, &world.log, &world.keys, kind)
         .await

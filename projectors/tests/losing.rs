@@ -108,7 +108,7 @@ async fn a_handler_at_work_makes_views_again_and_claims_nothing_that_is_lost() {
     let new = lost.rate(9).await;
     let head = new[0].position;
     world.hand_over(&handler, new, Some(head)).await;
-    handler.handle(Vec::new(), Some(head)).await;
+    handler.store_checkpoint(head).await.expect("an answer");
     let stored = world.store.reader();
     assert!(stored.checkpoint(ProjectionKind::TasteModels).await.unwrap() < head);
     assert!(handler.checkpoint().await.unwrap() < head, "the consumer is told");
@@ -131,7 +131,10 @@ async fn an_older_dump_is_noticed_and_folded_on_from_its_own_checkpoint() {
 
     lost.restore(&dump).await;
     assert!(is_refused(&reader).await);
-    handler.handle(Vec::new(), Some(new[0].position.next())).await;
+    handler
+        .store_checkpoint(new[0].position.next())
+        .await
+        .expect("an answer");
     assert!(
         is_refused(&reader).await,
         "the checkpoint is not raised over what is lost"
@@ -158,7 +161,7 @@ async fn a_view_that_was_stored_after_the_last_checkpoint_is_not_lost_with_a_res
     assert_eq!(shown.position, head);
 
     lost.restore(&dump).await;
-    handler.handle(Vec::new(), Some(head)).await;
+    handler.store_checkpoint(head).await.expect("an answer");
     assert!(
         matches!(reader.taste(person(1)).await, Err(ViewError::BeingRebuilt(_))),
         "what was shown before is not there"
@@ -206,7 +209,7 @@ async fn a_stale_replica_is_refused_and_takes_no_writes() {
         stream: new[0].stream.clone(),
         events: new.into_iter().map(Arc::new).collect(),
     };
-    let verdicts = handler.handle(vec![run], None).await;
+    let verdicts = handler.handle(vec![run]).await;
     assert!(matches!(verdicts[0], eventing::consumer::Verdict::RetryAfter(_)));
     assert_eq!(lost.world.store.status(), StoreStatus::Connected);
     let refused = lost.world.store.claim("any").unwrap_err();
@@ -240,7 +243,7 @@ async fn views_that_another_handler_folded_again_are_not_taken_for_those_that_we
         matches!(reader.taste(person(1)).await, Err(ViewError::BeingRebuilt(_))),
         "what was shown before is not there"
     );
-    handler.handle(Vec::new(), Some(head)).await;
+    handler.store_checkpoint(head).await.expect("an answer");
     assert!(handler.checkpoint().await.unwrap() < head, "the consumer is told");
     world.catch_up(&handler).await;
     assert_eq!(reader.taste(person(1)).await.unwrap().view, shown.view);
@@ -264,6 +267,6 @@ async fn a_rebuild_is_no_loss() {
         .await
         .unwrap();
     assert_eq!(reader.taste(person(1)).await.unwrap().view, shown.view);
-    handler.handle(Vec::new(), Some(head.next())).await;
+    handler.store_checkpoint(head.next()).await.expect("an answer");
     assert_eq!(handler.checkpoint().await.unwrap(), head.next());
 }

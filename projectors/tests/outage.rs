@@ -43,8 +43,7 @@ async fn a_killed_redis_is_no_absence_and_goes_on_where_it_was() {
     server.kill();
     let down = reader.session(&session(1)).await;
     assert!(matches!(down, Err(ViewError::Unavailable(_))), "{down:?}");
-    let verdicts = handler.handle(Vec::new(), Some(eventing::Position(999))).await;
-    assert!(verdicts.is_empty());
+    assert!(handler.store_checkpoint(eventing::Position(999)).await.is_err());
     assert!(matches!(world.store.status(), StoreStatus::Unavailable(_)));
     server.restart().await.unwrap();
     until_shown(&reader).await;

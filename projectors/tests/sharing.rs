@@ -53,10 +53,7 @@ async fn hand_over_singly(world: &World, handler: &ProjectionHandler) {
             stream: event.stream.clone(),
             events: vec![std::sync::Arc::new(event)],
         };
-        while matches!(
-            handler.handle(vec![run.clone()], None).await[0],
-            Verdict::RetryAfter(_)
-        ) {
+        while matches!(handler.handle(vec![run.clone()]).await[0], Verdict::RetryAfter(_)) {
             tokio::task::yield_now().await;
         }
     }

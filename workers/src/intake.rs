@@ -43,9 +43,9 @@ impl Handler for Intake {
         self.projections.store_checkpoint(position).await
     }
 
-    async fn handle(&self, runs: Vec<Run>, caught_up_to: Option<Position>) -> Vec<Verdict> {
+    async fn handle(&self, runs: Vec<Run>) -> Vec<Verdict> {
         let asked: Vec<Option<PlaylistId>> = runs.iter().map(unanswered).collect();
-        let verdicts = self.projections.handle(runs, caught_up_to).await;
+        let verdicts = self.projections.handle(runs).await;
         for (playlist, verdict) in asked.into_iter().zip(&verdicts) {
             // `AlreadySeen` means that another replica stored the request, and answers it.
             if let (Some(playlist), Verdict::Done) = (playlist, verdict) {

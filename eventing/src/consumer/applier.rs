@@ -214,7 +214,7 @@ impl<H: Handler> Applier<H> {
     async fn call(&self, runs: Vec<Run>) -> Result<Option<Vec<Verdict>>, Ended> {
         let count = runs.len();
         failpoint!("consumer.before_handle");
-        let verdicts = AssertUnwindSafe(self.handler.handle(runs, None))
+        let verdicts = AssertUnwindSafe(self.handler.handle(runs))
             .catch_unwind()
             .await
             .ok();

@@ -78,18 +78,13 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Applies `runs` and answers with a verdict for each, in their order. At most one run of a stream is in a call.
     ///
-    /// Effects are durable as far as this handler promises before the answer is given. When `caught_up_to` is there,
-    /// it is stored as by [`Handler::store_checkpoint`], without an answer. The consumer never sends it.
+    /// Effects are durable as far as this handler promises before the answer is given.
     ///
     /// A run may begin above or below what is applied by now, since replicas compete: answer `AlreadySeen` when all
     /// of it was applied, otherwise `RetryAfter(Duration::ZERO)`, and the consumer asks `applied` again.
     ///
     /// Must be safe to call again with the same runs after a crash at any point. A panic counts as a failed attempt.
-    fn handle(
-        &self,
-        runs: Vec<Run>,
-        caught_up_to: Option<Position>,
-    ) -> impl Future<Output = Vec<Verdict>> + Send;
+    fn handle(&self, runs: Vec<Run>) -> impl Future<Output = Vec<Verdict>> + Send;
 
     /// Takes `version` of `stream` as applied without any effect: a person has skipped this event. `position` is the
     /// event's. Does nothing when the stream is not exactly one version below.

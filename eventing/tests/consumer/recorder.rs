@@ -242,7 +242,7 @@ impl Handler for Recorder {
         Ok(state.checkpoint)
     }
 
-    async fn handle(&self, runs: Vec<Run>, _: Option<Position>) -> Vec<Verdict> {
+    async fn handle(&self, runs: Vec<Run>) -> Vec<Verdict> {
         if !runs.is_empty() {
             self.state().calls += 1;
         }

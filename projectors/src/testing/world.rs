@@ -221,9 +221,17 @@ impl World {
             .filter(|run| !run.events.is_empty())
             .collect();
         let streams: Vec<_> = runs.iter().map(|run| run.stream.clone()).collect();
-        streams
-            .into_iter()
-            .zip(handler.handle(runs, caught_up_to).await)
-            .collect()
+        let verdicts = handler.handle(runs).await;
+        let is_stored = |verdict: &Verdict| !matches!(verdict, Verdict::RetryAfter(_) | Verdict::Halt(_));
+        if let Some(position) = caught_up_to.filter(|_| verdicts.iter().all(is_stored)) {
+            // A rebuild that is just switching refuses it, and the consumer asks again, as here.
+            let mut refusals = 0;
+            while let Err(error) = handler.store_checkpoint(position).await {
+                refusals += 1;
+                assert!(refusals < 100, "the checkpoint cannot be stored: {error:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+        streams.into_iter().zip(verdicts).collect()
     }
 }

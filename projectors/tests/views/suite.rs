@@ -319,7 +319,7 @@ async fn doubled_late_and_split_deliveries_give_the_same_views() {
         events: vec![Arc::new(events[3].clone())],
     };
     assert_eq!(
-        one.handle(vec![ahead], None).await,
+        one.handle(vec![ahead]).await,
         [Verdict::RetryAfter(Duration::ZERO)]
     );
     for event in events {
@@ -327,8 +327,8 @@ async fn doubled_late_and_split_deliveries_give_the_same_views() {
             stream: event.stream.clone(),
             events: vec![Arc::new(event)],
         };
-        assert_eq!(one.handle(vec![run.clone()], None).await, [Verdict::Done]);
-        assert_eq!(two.handle(vec![run], None).await, [Verdict::AlreadySeen]);
+        assert_eq!(one.handle(vec![run.clone()]).await, [Verdict::Done]);
+        assert_eq!(two.handle(vec![run]).await, [Verdict::AlreadySeen]);
     }
     let digest_of = |world: &World| digest(&world.store, ProjectionKind::TasteModels).unwrap();
     assert_eq!(digest_of(&world), digest_of(&other));
@@ -354,7 +354,7 @@ async fn handlers_that_compete_apply_every_event_once() {
                     events: vec![Arc::new(event)],
                 };
                 while matches!(
-                    handler.handle(vec![run.clone()], None).await[0],
+                    handler.handle(vec![run.clone()]).await[0],
                     Verdict::RetryAfter(_)
                 ) {
                     tokio::task::yield_now().await;
@@ -447,7 +447,7 @@ async fn a_waiter_is_told_at_its_deadline_that_it_is_too_early() {
         .wait_for(ProjectionKind::TasteModels, &stream, until, Instant::now())
         .await;
     assert!(matches!(late, Err(ViewError::Late)));
-    handler.handle(Vec::new(), Some(Position(7))).await;
+    handler.store_checkpoint(Position(7)).await.expect("an answer");
     let until = Until::Position(Position(7));
     world
         .reader()
