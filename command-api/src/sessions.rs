@@ -4,10 +4,15 @@
 //! account's stream that this process knows of. A view that lags, is empty, or cannot be read lets nobody through.
 //!
 //! What this process knows of: its own appends, at once, before they are answered ([`SessionGate::note`]); appends of
-//! other processes, as soon as the log's head is seen to move (within about 50 ms); and the stream's head in the log, when
+//! other processes, as soon as the log's head is seen to move (within about 20 ms); and the stream's head in the log, when
 //! an account is seen for the first time. Before a token that the view does not know is refused, everything that is in the log at
 //! that moment is taken into account, so a session holds at every process once its token was given out. A process
 //! that has not heard of the log for some seconds cannot know of revocations, and lets nobody through. Before the view has reached the head that the log had at start, nobody passes.
+//!
+//! What was let through is remembered with the version that said so. As long as everything that this process has noticed in the
+//! log is taken into account and no later version of the account is among it, the view could only say the same, and is read again
+//! for one request in some milliseconds only: that tells whether there is a view still. One that was emptied or put back lets
+//! nobody through from then on.
 //!
 //! When a session was last used is kept in this process only, to the minute. After a restart every session counts as used
 //! at the start, so idle expiry can be late by one run of the process, and the absolute expiry is not touched.
@@ -24,7 +29,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AccountId, Role, SessionHash, account::LiveSession};
-use eventing::{EventFilter, EventLog, LogError, Position, StreamId, Version};
+use eventing::{EventFilter, EventLog, LogError, Position, RecordedEvent, StreamId, Version};
 use parking_lot::Mutex;
 use projectors::{ProjectionKind, SessionView, Until, ViewError, ViewReader, Viewed};
 use quick_cache::sync::Cache;
@@ -37,6 +42,11 @@ use crate::clock;
 const ACCOUNTS_MAX: usize = 100_000;
 /// Sessions of which the last use is remembered.
 const SESSIONS_MAX: usize = 1_000_000;
+/// Sessions of which it is remembered what they may do.
+const CURRENT_MAX: usize = 100_000;
+/// For so long after a view let a session through the views count as there: as long as another process's append may go unnoticed,
+/// roughly.
+const VIEW_TRUST: Duration = Duration::from_millis(5);
 /// The last use is remembered to this precision.
 const LAST_SEEN_STEP: TimeDelta = TimeDelta::minutes(1);
 /// For so long after an account's stream moved, a token that nobody knows may belong to it.
@@ -67,6 +77,12 @@ struct Inner {
     /// The head that was read last, and when that began.
     last_head: tokio::sync::Mutex<Option<(Instant, Position)>>,
     last_seen: Cache<SessionHash, DateTime<Utc>>,
+    /// The log's head, as noticed.
+    head: watch::Receiver<Position>,
+    /// Sessions that were let through, each as of the newest version of its account at that moment.
+    current: Cache<SessionHash, Viewed<SessionView>>,
+    /// When the views were asked last that let a session through.
+    confirmed: Mutex<Option<Instant>>,
 }
 
 /// A session that was let through.
@@ -111,6 +127,7 @@ impl SessionGate {
     #[must_use]
     pub fn new(log: EventLog, views: ViewReader, head_at_start: Position, wait: Duration) -> Self {
         Self(Arc::new(Inner {
+            head: log.subscribe_head(),
             log,
             views,
             wait,
@@ -122,6 +139,8 @@ impl SessionGate {
             followed: watch::Sender::new(head_at_start),
             last_head: tokio::sync::Mutex::default(),
             last_seen: Cache::new(SESSIONS_MAX),
+            current: Cache::new(CURRENT_MAX),
+            confirmed: Mutex::default(),
         }))
     }
 
@@ -162,7 +181,11 @@ impl SessionGate {
         if !self.0.log.is_heard_within(LOG_SILENCE_MAX) {
             return Err(NotAdmitted::Behind);
         }
-        let deadline = Instant::now() + self.0.wait;
+        if let Some(current) = self.remembered(hash) {
+            return self.check_time(current.view);
+        }
+        let asked_at = Instant::now();
+        let deadline = asked_at + self.0.wait;
         self.wait_for_start(deadline).await?;
         let found = match self.look(hash).await? {
             Some(found) => found,
@@ -173,7 +196,23 @@ impl SessionGate {
             }
         };
         let current = self.bring_up_to_date(hash, found, deadline).await?;
+        self.0.current.insert(*hash, current.clone());
+        let mut confirmed = self.0.confirmed.lock();
+        *confirmed = (*confirmed).max(Some(asked_at));
+        drop(confirmed);
         self.check_time(current.view)
+    }
+
+    /// A session that was let through, if nothing is known to have happened to its account or to the views since.
+    fn remembered(&self, hash: &SessionHash) -> Option<Viewed<SessionView>> {
+        let confirmed = *self.0.confirmed.lock();
+        confirmed.filter(|at| at.elapsed() <= VIEW_TRUST)?;
+        let current = self.0.current.get(hash)?;
+        // First that everything is noted, then what is: otherwise an append could come to be noticed in between.
+        let is_all_noted = *self.0.followed.borrow() >= *self.0.head.borrow();
+        let newest = self.newest(current.view.account).load(Ordering::Acquire);
+        // 0 says that nothing is known.
+        (is_all_noted && newest > 0 && current.version.0 >= newest).then_some(current)
     }
 
     async fn look(&self, hash: &SessionHash) -> Result<Option<Viewed<SessionView>>, NotAdmitted> {
@@ -369,17 +408,26 @@ impl SessionGate {
     }
 
     async fn note_appends(&self, after: Position, seen: Position) -> Result<Position, LogError> {
+        let recent = self.0.log.recent_after(after, PAGE);
+        if let Some(last) = recent.last() {
+            recent.iter().for_each(|event| self.note_append(event));
+            return Ok(last.position);
+        }
         let category = Some(AccountId::CATEGORY.to_owned());
         let filter = EventFilter {
             category,
             ..EventFilter::after(after, PAGE)
         };
         let events = self.0.log.read_filtered(filter).await?;
-        for event in &events {
-            self.note(AccountId::new(event.stream.uuid()), event.version);
-        }
+        events.iter().for_each(|event| self.note_append(event));
         let last = events.last().map_or(after, |event| event.position);
         Ok(if events.len() < PAGE { last.max(seen) } else { last })
+    }
+
+    fn note_append(&self, event: &RecordedEvent) {
+        if event.stream.category() == AccountId::CATEGORY {
+            self.note(AccountId::new(event.stream.uuid()), event.version);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub use ids::{
 };
 pub use keys::{KeyError, Keys, MasterKey, MasterKeyError, Payload};
 pub use log::{
-    DeadLetterKey, DeadLetterRow, DeadLetterState, EventFilter, EventLog, LogConfig, LogError, Migrated,
-    OpenError, PostgresConfig, RelayLock, StreamHead, migrate,
+    DeadLetterKey, DeadLetterRow, DeadLetterState, Duty, DutyLock, EventFilter, EventLog, LogConfig,
+    LogError, Migrated, OpenError, PostgresConfig, StreamHead, migrate,
 };
 pub use record::{Body, EncodedEvent, InvalidRecord, Metadata, NewEvent, RecordedEvent, SealedPayload};

@@ -1,11 +1,12 @@
 //! Publishes the log to the bus, in order and confirmed.
 //!
 //! The relay's checkpoint is the highest position up to which everything is confirmed, without a hole. A publish that
-//! is refused, or that no queue takes, is not a publish: the relay tries it again and says so. What was published and
-//! not yet noted is published again after a crash; consumers know duplicates.
+//! is refused, or that no queue takes, is not a publish: the relay tries it again and says so. How far it came is noted in the
+//! log's database a few times a second while there is more to publish, within a second when there is not, and at the end.
+//! What was published and not yet noted is published again after a crash; consumers know duplicates.
 //!
 //! Of several processes on one log, one relays at a time to a broker: the one that holds the log's
-//! [relay lock](EventLog::relay_lock). The others stand by. A relay that lost the lock without noticing can publish
+//! [lock of that duty](Duty::RELAY). The others stand by. A relay that lost the lock without noticing can publish
 //! what was published before, and nothing worse: its checkpoint never goes back.
 
 use std::{
@@ -17,14 +18,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    EventLog, LogError, Position, RecordedEvent, RelayLock,
+    Duty, DutyLock, EventLog, LogError, Position, RecordedEvent,
     bus::{Bus, BusError, Confirmation},
     consumer::chain_of,
     failpoint,
 };
 
-/// Events published together at most: a broker's window of outstanding confirmations. Each window costs one write of
-/// the checkpoint and one wait for the broker's disk, and its events are held in memory.
+/// Events published together at most: a broker's window of outstanding confirmations. Each window costs one wait for the
+/// broker's disk, and its events are held in memory.
 const BATCH_MAX: usize = 1_000;
 /// Bytes of the records published together, unless one record alone is larger: a slow disk writes them within the
 /// broker's time to answer. A thousand of the usual records have less.
@@ -36,15 +37,19 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 const BUSY_FROM: usize = 16;
 /// While the log is busy, batches begin about this far apart: one reading of the log serves several commits.
 const BUSY_INTERVAL: Duration = Duration::from_millis(4);
-/// How often the log is asked besides being told of its head: other processes append too.
-const POLL_EVERY: Duration = Duration::from_millis(50);
+/// The same on the way to a broker, where each batch costs a write of its disk, and each of what is made of it in turn.
+const BUSY_INTERVAL_BROKER: Duration = Duration::from_millis(10);
+/// How often the checkpoint is noted while there is always more to publish: each time is a commit in the log's database.
+const NOTE_EVERY: Duration = Duration::from_millis(200);
 /// The wait after a first failure; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The longest wait after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// How often a relay that has nothing to do looks whether it still holds the lock, and one that stands by whether it is
-/// free. A relay that has something to publish looks each time before.
+/// free.
 const LOCK_EVERY: Duration = Duration::from_secs(1);
+/// A relay that has something to publish looks before, unless it has done so a moment ago.
+const LOCK_TRUST: Duration = Duration::from_millis(100);
 /// The name of the relay's checkpoint in the log's database.
 const CHECKPOINT: &str = "relay";
 
@@ -85,9 +90,11 @@ pub struct Relay {
     bus: Bus,
     start: RelayStart,
     published: Position,
+    /// What is noted of it in the log's database, and since when.
+    noted: (Position, Instant),
     /// Events in the next window at most: fewer after one that was not answered, which would only be sent again.
     window: usize,
-    lock: Option<RelayLock>,
+    lock: Option<DutyLock>,
     lock_seen: Instant,
     status: watch::Sender<RelayStatus>,
 }
@@ -141,6 +148,7 @@ impl Relay {
             bus,
             start,
             published: Position::START,
+            noted: (Position::START, Instant::now()),
             window: BATCH_MAX,
             lock: None,
             lock_seen: Instant::now(),
@@ -182,6 +190,7 @@ impl Relay {
             };
             rest(&shutdown, &mut head, wait).await;
         }
+        self.note_at_the_end().await;
         Ok(())
     }
 
@@ -189,7 +198,7 @@ impl Relay {
     async fn round(&mut self, begun: &mut bool) -> Result<Rest, RoundError> {
         if !self.leads(LOCK_EVERY).await? {
             *begun = false;
-            self.published = self.noted().await?;
+            self.take_up_noted().await?;
             return Ok(Rest::For(LOCK_EVERY));
         }
         if !*begun {
@@ -198,9 +207,10 @@ impl Relay {
         }
         let events = self.next_window().await?;
         if events.is_empty() {
+            self.note().await?;
             return Ok(Rest::UntilMoved);
         }
-        if !self.leads(Duration::ZERO).await? {
+        if !self.leads(LOCK_TRUST).await? {
             *begun = false;
             return Ok(Rest::None);
         }
@@ -212,7 +222,7 @@ impl Relay {
         Ok(if is_full {
             Rest::None
         } else {
-            Rest::after(events.len())
+            self.rest_after(events.len())
         })
     }
 
@@ -254,7 +264,7 @@ impl Relay {
                 return Ok(false);
             }
             None => {
-                self.lock = self.log.relay_lock().await?;
+                self.lock = self.log.duty_lock(Duty::RELAY).await?;
                 if self.lock.is_some() {
                     tracing::info!("this process relays from now on");
                 }
@@ -264,15 +274,36 @@ impl Relay {
         Ok(self.lock.is_some())
     }
 
-    async fn noted(&self) -> Result<Position, RoundError> {
-        Ok(self.log.checkpoint(CHECKPOINT).await?.unwrap_or_default())
+    async fn take_up_noted(&mut self) -> Result<(), RoundError> {
+        self.published = self.log.checkpoint(CHECKPOINT).await?.unwrap_or_default();
+        self.noted = (self.published, Instant::now());
+        Ok(())
+    }
+
+    /// Notes how far it has come, unless that is noted.
+    async fn note(&mut self) -> Result<(), LogError> {
+        if self.start == RelayStart::Noted && self.published > self.noted.0 {
+            self.log.raise_checkpoint(CHECKPOINT, self.published).await?;
+            self.noted = (self.published, Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn note_at_the_end(&mut self) {
+        let noted = tokio::time::timeout(LEAVE_WITHIN, self.note()).await;
+        if !matches!(noted, Ok(Ok(()))) {
+            tracing::warn!(
+                relay.published = self.published.0,
+                "the relay could not note how far it came; the next one publishes some of it again"
+            );
+        }
     }
 
     async fn begin(&mut self) -> Result<(), RoundError> {
-        self.published = match self.start {
-            RelayStart::Head => self.log.head().await?,
-            RelayStart::Noted => self.noted().await?,
-        };
+        match self.start {
+            RelayStart::Head => self.published = self.log.head().await?,
+            RelayStart::Noted => self.take_up_noted().await?,
+        }
         Ok(self.bus.begin_after(self.published).await?)
     }
 
@@ -294,14 +325,22 @@ impl Relay {
             .count();
         if let Some(last) = events[..confirmed.min(events.len())].last() {
             self.published = last.position;
-            if self.start == RelayStart::Noted {
-                self.log.raise_checkpoint(CHECKPOINT, self.published).await?;
+            if self.noted.1.elapsed() >= NOTE_EVERY {
+                self.note().await?;
             }
         }
         match (events.get(confirmed), confirmations.get(confirmed)) {
             (Some(event), Some(confirmation)) => Err(RoundError::NotPublished(event.position, *confirmation)),
             (Some(event), None) => Err(RoundError::NotPublished(event.position, Confirmation::Refused)),
             (None, _) => Ok(()),
+        }
+    }
+
+    fn rest_after(&self, published: usize) -> Rest {
+        match (published, self.start) {
+            (BUSY_FROM.., RelayStart::Head) => Rest::For(BUSY_INTERVAL),
+            (BUSY_FROM.., RelayStart::Noted) => Rest::For(BUSY_INTERVAL_BROKER),
+            _ => Rest::UntilMoved,
         }
     }
 
@@ -357,17 +396,8 @@ enum Rest {
     None,
     /// Waits for so long.
     For(Duration),
-    /// Waits for the log's head to move, or for the next time to ask.
+    /// Waits for the log's head to move, or for the next look at the lock.
     UntilMoved,
-}
-
-impl Rest {
-    fn after(published: usize) -> Self {
-        match published {
-            BUSY_FROM.. => Self::For(BUSY_INTERVAL),
-            _ => Self::UntilMoved,
-        }
-    }
 }
 
 fn bytes_of(events: &[Arc<RecordedEvent>]) -> usize {
@@ -385,7 +415,7 @@ async fn rest(shutdown: &CancellationToken, head: &mut watch::Receiver<Position>
     let (wait, wake) = match rest {
         Rest::None => return,
         Rest::For(wait) => (wait, false),
-        Rest::UntilMoved => (POLL_EVERY, true),
+        Rest::UntilMoved => (LOCK_EVERY, true),
     };
     tokio::select! {
         () = shutdown.cancelled() => {}

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use command_api::ApiConfig;
 use projectors::{RedisConfig, ViewStore};
 use servers::{Redis, RedisOptions};
 
@@ -30,4 +31,29 @@ async fn sessions_are_neither_served_nor_denied_until_lost_views_are_folded_agai
     app.settle().await;
     taste(&ada.token).await.expect(200);
     taste(&signed_out).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_let_through_is_refused_once_the_views_are_lost() {
+    let server = Redis::start(RedisOptions::default()).await.unwrap();
+    let at = RedisConfig::new("127.0.0.1", server.port()).with_timeout(Duration::from_secs(5));
+    let store = ViewStore::redis(at).unwrap();
+    let config = ApiConfig {
+        session_wait: Duration::from_millis(200),
+        ..config()
+    };
+    let app = App::with_views(store, Arc::new(tempfile::tempdir().unwrap()), config, true).await;
+    let ada = app.listener("ada").await;
+    app.stop_projecting().await;
+    app.call("GET /v1/sessions")
+        .by(&ada.token)
+        .send()
+        .await
+        .expect(200);
+    server.cli(&["FLUSHALL"]).unwrap();
+    // Longer than the views count as there after they have let somebody through.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // A command reads no view but the one of sessions.
+    let sign_out = app.call("DELETE /v1/sessions/current").by(&ada.token);
+    sign_out.send().await.problem(503, "not-ready");
 }

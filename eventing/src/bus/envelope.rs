@@ -9,16 +9,19 @@
 //! sealed, and `leafhash` is its hash: a message that somebody wrote anew on its way is noticed. `causationid`,
 //! `traceparent` and `subjectid` are left out where the record has none. Attributes that are not known are passed over,
 //! so that a newer program may add some.
+//!
+//! A message to the letter as it is written here is read without a look at its JSON: the record tells what its attributes
+//! must be, and they are compared as bytes.
 
-use std::{borrow::Cow, io::Write as _};
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use chrono::SecondsFormat;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::Malformed;
 use crate::RecordedEvent;
+use crate::record::{write_number, write_time, write_uuid};
 
 /// The content type of every message.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -33,43 +36,65 @@ const ENVELOPE_LEN: usize = 720;
 #[must_use]
 pub fn write(event: &RecordedEvent) -> Vec<u8> {
     let mut out = Vec::with_capacity(ENVELOPE_LEN + event.record.len());
-    write_attributes(&mut out, event).expect("memory takes what is written");
-    out.extend_from_slice(b",\"data\":");
+    write_attributes(&mut out, event);
+    out.extend_from_slice(DATA);
     out.extend_from_slice(&event.record);
     out.push(b'}');
     out
 }
 
-fn write_attributes(out: &mut Vec<u8>, event: &RecordedEvent) -> std::io::Result<()> {
-    let (id, stream, version) = (event.id, &event.stream, event.version.0);
-    write!(
+/// Between the attributes and the record.
+const DATA: &[u8] = b",\"data\":";
+
+fn write_attributes(out: &mut Vec<u8>, event: &RecordedEvent) {
+    let stream = event.stream.as_str().as_bytes();
+    let text = |out: &mut Vec<u8>, name: &str, value: &[u8]| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(value);
+        out.push(b'"');
+    };
+    let number = |out: &mut Vec<u8>, name: &str, value: u64| {
+        out.extend_from_slice(name.as_bytes());
+        write_number(out, value);
+    };
+    let id = |out: &mut Vec<u8>, name: &str, value| {
+        out.extend_from_slice(name.as_bytes());
+        write_uuid(out, value);
+        out.push(b'"');
+    };
+    id(out, r#"{"specversion":"1.0","id":""#, event.id.0);
+    text(out, r#","source":""#, SOURCE.as_bytes());
+    text(out, r#","type":""#, event.event_type.as_bytes());
+    text(out, r#","subject":""#, stream);
+    out.extend_from_slice(br#","time":""#);
+    write_time(out, event.recorded_at);
+    number(
         out,
-        r#"{{"specversion":"1.0","id":"{id}","source":"{SOURCE}","type":"{}","#,
-        event.event_type
-    )?;
-    write!(out, r#""subject":"{stream}","time":"{}","#, time_of(event))?;
-    write!(
-        out,
-        r#""datacontenttype":"application/json","position":{},"#,
-        event.position.0
-    )?;
-    write!(out, r#""stream":"{stream}","version":{version},"#)?;
-    write!(out, r#""schemaversion":{},"#, event.schema_version.0)?;
-    write!(out, r#""correlationid":"{}""#, event.correlation_id)?;
+        r#"","datacontenttype":"application/json","position":"#,
+        event.position.0,
+    );
+    text(out, r#","stream":""#, stream);
+    number(out, r#","version":"#, event.version.0);
+    number(out, r#","schemaversion":"#, u64::from(event.schema_version.0));
+    id(out, r#","correlationid":""#, event.correlation_id.0);
     if let Some(cause) = event.causation_id {
-        write!(out, r#","causationid":"{cause}""#)?;
+        id(out, r#","causationid":""#, cause.0);
     }
     if let Some(trace) = &event.traceparent {
-        write!(out, r#","traceparent":"{trace}""#)?;
+        text(out, r#","traceparent":""#, trace.as_bytes());
     }
     if let Some(subject) = event.subject {
-        write!(out, r#","subjectid":"{subject}""#)?;
+        id(out, r#","subjectid":""#, subject.0);
     }
-    write!(out, r#","leafhash":"{}""#, hex::encode(event.leaf_hash))
+    let mut hash = [0; 64];
+    hex::encode_to_slice(event.leaf_hash, &mut hash).expect("the buffer fits");
+    text(out, r#","leafhash":""#, &hash);
 }
 
 fn time_of(event: &RecordedEvent) -> String {
-    event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true)
+    event
+        .recorded_at
+        .to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 /// Reads a message. The event is exactly the one that was written: its bytes, and so its hash, are the same.
@@ -80,6 +105,26 @@ pub fn read(message: &Bytes) -> Result<RecordedEvent, Malformed> {
     if message.len() > MESSAGE_BYTES_MAX {
         return Err(Malformed(format!("it has {} bytes", message.len())));
     }
+    match read_to_the_letter(message) {
+        Some(event) => Ok(event),
+        None => read_json(message),
+    }
+}
+
+/// Reads a message that is exactly what [`write`] makes of its record; nothing when it is not. No attribute holds a quote, so
+/// the first mark of the record is the one.
+fn read_to_the_letter(message: &Bytes) -> Option<RecordedEvent> {
+    let attributes = message.windows(DATA.len()).position(|text| text == DATA)?;
+    let record = message.len().checked_sub(1).filter(|end| message[*end] == b'}')?;
+    let record = message.slice(attributes + DATA.len()..record);
+    let event = RecordedEvent::from_record(record).ok()?;
+    let mut expected = Vec::with_capacity(ENVELOPE_LEN);
+    write_attributes(&mut expected, &event);
+    (message[..attributes] == expected).then_some(event)
+}
+
+/// Reads a message with its attributes in any order and with others among them.
+fn read_json(message: &Bytes) -> Result<RecordedEvent, Malformed> {
     let envelope: Envelope<'_> =
         serde_json::from_slice(message).map_err(|error| Malformed(explain(message, &error)))?;
     let record = message.slice_ref(envelope.data.get().as_bytes());
@@ -213,6 +258,21 @@ mod tests {
     fn a_message_reads_back_as_the_event_it_was_written_from() {
         let event = recorded(7, "account");
         assert_eq!(read(&write(&event).into()), Ok((*event).clone()));
+    }
+
+    #[test]
+    fn a_message_to_the_letter_and_one_in_other_words_are_the_same_event() {
+        let event = recorded(7, "account");
+        let message = Bytes::from(write(&event));
+        assert_eq!(read_to_the_letter(&message).as_ref(), Some(&*event));
+        assert_eq!(read_json(&message).as_ref(), Ok(&*event));
+        let spaced = String::from_utf8(message.to_vec()).expect("UTF-8");
+        let spaced = Bytes::from(spaced.replacen(",\"id\"", ", \"id\"", 1));
+        assert_eq!(read_to_the_letter(&spaced), None);
+        assert_eq!(read(&spaced).as_ref(), Ok(&*event));
+        for cut in 0..message.len() {
+            assert_eq!(read_to_the_letter(&message.slice(..cut)), None);
+        }
     }
 
     #[test]

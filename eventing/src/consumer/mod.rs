@@ -8,6 +8,9 @@
 //! knows no positions: there the checkpoint trails the head by up to [`ConsumerSettings::trail_every`], and one look at
 //! the log shows that nothing is missing below it. Replicas share this: each goes on from the highest checkpoint stored.
 //!
+//! Beside a broker a consumer also hears of what its own process appends, as soon as that is durable. The message that comes
+//! later is then about something that is applied already; an append that was not heard costs the way by the broker.
+//!
 //! # Invariants
 //! 1. The order is: handle, store the effect, then acknowledge; the checkpoint comes last.
 //! 2. Everything wanted at or below the checkpoint is stored, parked as a dead letter, or skipped.
@@ -25,6 +28,7 @@ mod handler;
 mod known;
 mod ledger;
 mod lives;
+mod own;
 mod patience;
 mod plan;
 mod settings;
@@ -50,6 +54,7 @@ use self::{
     known::{Known, to_prove},
     ledger::Ledger,
     lives::Lives,
+    own::Own,
     patience::{Patience, ask_log, ask_store},
     status::StatusBoard,
     subscription::Subscription,
@@ -77,6 +82,7 @@ pub struct Consumer<H> {
     applier: Applier<H>,
     status: Arc<StatusBoard>,
     head: watch::Receiver<Position>,
+    own: Own,
     lives: Lives,
     /// Every event at or below was seen: it is stored, parked, or its stream waits.
     read_to: Position,
@@ -123,6 +129,7 @@ impl<H: Handler> Consumer<H> {
             bus,
             queue: queue.into(),
             head: log.subscribe_head(),
+            own: Own::new(log.clone()),
             lives: Lives::new(log.clone(), name),
             status,
             read_to: Position::START,
@@ -189,7 +196,10 @@ impl<H: Handler> Consumer<H> {
         let mut inbox = Subscription::new(self.bus.clone(), self.queue.clone(), prefetch);
         while !self.is_asked_to_stop() {
             match self.next(&mut inbox).await? {
-                Next::Taken(batch) => self.take_in_step(batch).await?,
+                Next::Taken(batch) => {
+                    let own = self.heard(inbox.settled());
+                    self.take_in_step(batch, own).await?;
+                }
                 Next::Alarm | Next::Disconnected => {}
             }
             self.keep_house(inbox.settled()).await?;
@@ -236,6 +246,7 @@ impl<H: Handler> Consumer<H> {
                 Ok(batch) => Ok(Next::Taken(batch)),
                 Err(error) => self.without_bus(error),
             },
+            () = self.own.wait(read_to), if settled.is_none() => Ok(Next::Taken(Vec::new())),
             () = tokio::time::sleep_until(alarm) => Ok(Next::Alarm),
             Ok(_) = head.wait_for(|head| *head > read_to), if is_abreast => Ok(Next::Alarm),
         }
@@ -282,11 +293,23 @@ impl<H: Handler> Consumer<H> {
         self.ceiling(settled.max(self.read_to)) > self.checkpoint
     }
 
-    /// Takes a batch, and after a large one lets the next gather.
-    async fn take_in_step(&mut self, batch: Vec<Delivery>) -> Result<(), Ended> {
-        let is_busy = batch.len() >= self.applier.settings.busy_from;
+    /// What this process has appended and no message has told of. A bus in this process tells as soon.
+    fn heard(&mut self, settled: Option<Settled>) -> Vec<Arc<RecordedEvent>> {
+        match settled {
+            Some(_) => Vec::new(),
+            None => self.own.take(self.read_to, self.applier.settings.batch_max),
+        }
+    }
+
+    /// Takes a batch and what was heard, and after much of it lets the next gather.
+    async fn take_in_step(
+        &mut self,
+        batch: Vec<Delivery>,
+        own: Vec<Arc<RecordedEvent>>,
+    ) -> Result<(), Ended> {
+        let is_busy = batch.len() + own.len() >= self.applier.settings.busy_from;
         let next = Instant::now() + self.applier.settings.busy_interval;
-        self.take(batch).await?;
+        self.take(batch, own).await?;
         if is_busy {
             tokio::select! {
                 () = self.applier.patience.shutdown.cancelled() => {}
@@ -296,17 +319,17 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Applies a batch of deliveries, then acknowledges it.
-    async fn take(&mut self, batch: Vec<Delivery>) -> Result<(), Ended> {
-        if batch.is_empty() {
+    /// Applies a batch of deliveries and what was heard, then acknowledges.
+    async fn take(&mut self, batch: Vec<Delivery>, own: Vec<Arc<RecordedEvent>>) -> Result<(), Ended> {
+        if batch.is_empty() && own.is_empty() {
             return Ok(());
         }
         let known = self.known_of(&batch).await?;
         let events = batch.iter().filter_map(|delivery| delivery.content.as_ref().ok());
-        let ours = events.filter(|event| known.check(event).is_ok());
+        let ours = events.filter(|event| known.check(event).is_ok()).cloned();
         let wanted = ours
+            .chain(own)
             .filter(|event| self.applier.handler.wants(&event.stream))
-            .cloned()
             .collect();
         self.applier.apply(wanted).await?;
         failpoint!("consumer.before_ack");

@@ -8,10 +8,10 @@
 
 mod chunks;
 mod dead_letters;
+mod duty;
 mod error;
 mod filter;
 mod postgres;
-mod relay_lock;
 mod sqlite;
 mod tail;
 
@@ -28,10 +28,10 @@ use crate::ids::{Position, StreamId, Version};
 use crate::record::{Body, RecordedEvent, line};
 
 pub use dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
+pub use duty::{Duty, DutyLock};
 pub use error::{LogError, OpenError};
 pub use filter::EventFilter;
 pub use postgres::{Migrated, PostgresConfig, migrate};
-pub use relay_lock::RelayLock;
 pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
 
 /// Where the log is and how it is opened.
@@ -138,7 +138,7 @@ impl EventLog {
     }
 
     /// The position of the last record, as last noticed: at once after a commit of this process, within about
-    /// 50 ms after another's. It never goes back.
+    /// 20 ms after another's. It never goes back.
     #[must_use]
     pub fn subscribe_head(&self) -> watch::Receiver<Position> {
         match &self.backend {
@@ -178,14 +178,40 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn tail_after(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        let recent = match &self.backend {
-            Backend::Sqlite(log) => log.recent_after(after, limit),
-            Backend::Postgres(log) => log.recent_after(after, limit),
-        };
+        let recent = self.recent_after(after, limit);
         if recent.is_empty() {
             return self.read_after(after, limit).await;
         }
         Ok(recent)
+    }
+
+    /// The part of [`tail_after`](Self::tail_after) that is in memory, without a gap after `after`. Nothing says nothing about
+    /// the log.
+    #[must_use]
+    pub fn recent_after(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        match &self.backend {
+            Backend::Sqlite(log) => log.recent_after(after, limit),
+            Backend::Postgres(log) => log.recent_after(after, limit),
+        }
+    }
+
+    /// The position of the last record that this process has appended, told as soon as it is durable; 0 before there is any.
+    #[must_use]
+    pub fn subscribe_own(&self) -> watch::Receiver<Position> {
+        match &self.backend {
+            Backend::Sqlite(log) => log.subscribe_own(),
+            Backend::Postgres(log) => log.subscribe_own(),
+        }
+    }
+
+    /// The first records above `after` that this process has appended, in order, at most `limit`. From memory, which keeps
+    /// the last few megabytes: what is not here is in the log, and between two of these there may be others'.
+    #[must_use]
+    pub fn own_above(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        match &self.backend {
+            Backend::Sqlite(log) => log.own_above(after, limit),
+            Backend::Postgres(log) => log.own_above(after, limit),
+        }
     }
 
     /// The next records that `filter` lets through, in order.

@@ -18,12 +18,14 @@ const RECORD_BYTES: usize = 400;
 #[derive(Debug)]
 pub(super) struct Tail {
     head: watch::Sender<Position>,
+    /// The last record of this process's own.
+    own: watch::Sender<Position>,
     /// When the database last told of its head.
     heard_at: Mutex<Instant>,
     recent: Mutex<Recent>,
 }
 
-/// Records without a gap between them, in order; only ever those that are committed.
+/// Records in order, with gaps where other processes appended in between; only ever those that are committed.
 #[derive(Debug, Default)]
 struct Recent {
     records: VecDeque<RecordedEvent>,
@@ -35,6 +37,7 @@ impl Tail {
     pub(super) fn new(head: Position) -> Self {
         Self {
             head: watch::Sender::new(head),
+            own: watch::Sender::new(Position::START),
             heard_at: Mutex::new(Instant::now()),
             recent: Mutex::default(),
         }
@@ -42,6 +45,10 @@ impl Tail {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
         self.head.subscribe()
+    }
+
+    pub(super) fn subscribe_own(&self) -> watch::Receiver<Position> {
+        self.own.subscribe()
     }
 
     /// Tells the subscribers of a new head. Commits and polls may overtake each other: it never goes back.
@@ -62,13 +69,31 @@ impl Tail {
     /// Takes what this process has committed, in order, and tells the subscribers of the new head. Records that were
     /// committed earlier, for an append that came again, are passed over.
     pub(super) fn committed<'a>(&self, events: impl IntoIterator<Item = &'a RecordedEvent>, head: Position) {
-        self.recent.lock().extend(events);
+        let own = {
+            let mut recent = self.recent.lock();
+            recent.extend(events);
+            recent
+                .records
+                .back()
+                .map_or(Position::START, |last| last.position)
+        };
         self.advance(head);
+        self.own
+            .send_if_modified(|known| std::mem::replace(known, own) != own);
     }
 
-    /// The next records after `after` that are still in memory, at most `limit`. Empty says nothing about the log.
+    /// The next records after `after` that are still in memory, at most `limit` and without a gap. Empty says nothing about
+    /// the log.
     pub(super) fn after(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
-        self.recent.lock().after(after, limit)
+        let recent = self.recent.lock();
+        let next = (after.next().0..).zip(recent.above(after));
+        let gapless = next.take_while(|(position, event)| event.position.0 == *position);
+        gapless.take(limit).map(|(_, event)| event.clone()).collect()
+    }
+
+    /// The first records above `after` that this process has committed and that are still in memory, at most `limit`.
+    pub(super) fn own_above(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        self.recent.lock().above(after).take(limit).cloned().collect()
     }
 }
 
@@ -78,11 +103,6 @@ impl Recent {
             let last = self.records.back().map(|last| last.position);
             if last.is_some_and(|last| event.position <= last) {
                 continue;
-            }
-            if last.is_some_and(|last| event.position != last.next()) {
-                // Another process has appended in between.
-                self.records.clear();
-                self.bytes = 0;
             }
             self.bytes += size_of(event);
             self.records.push_back(event.clone());
@@ -94,17 +114,9 @@ impl Recent {
         }
     }
 
-    fn after(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
-        let Some(first) = self.records.front().map(|first| first.position) else {
-            return Vec::new();
-        };
-        match after.next().0.checked_sub(first.0) {
-            Some(skipped) => {
-                let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-                self.records.iter().skip(skipped).take(limit).cloned().collect()
-            }
-            None => Vec::new(),
-        }
+    fn above(&self, after: Position) -> impl Iterator<Item = &RecordedEvent> {
+        let first = self.records.partition_point(|event| event.position <= after);
+        self.records.range(first..)
     }
 }
 
@@ -145,8 +157,30 @@ mod tests {
         let tail = Tail::new(Position::START);
         commit(&tail, [1, 2]);
         commit(&tail, [5, 6]);
-        assert_eq!(positions(&tail, 0, 9), [] as [u64; 0]);
+        assert_eq!(positions(&tail, 0, 9), [1, 2]);
+        assert_eq!(positions(&tail, 2, 9), [] as [u64; 0]);
         assert_eq!(positions(&tail, 4, 9), [5, 6]);
+    }
+
+    #[test]
+    fn own_records_are_told_of_and_read_across_those_of_others() {
+        let tail = Tail::new(Position::START);
+        let mut own = tail.subscribe_own();
+        tail.advance(Position(3));
+        assert!(
+            !own.has_changed().expect("the tail is there"),
+            "another process's"
+        );
+        commit(&tail, [4, 5]);
+        commit(&tail, [8]);
+        assert_eq!(*own.borrow_and_update(), Position(8));
+        let own = |after, limit| {
+            let events = tail.own_above(Position(after), limit);
+            events.iter().map(|event| event.position.0).collect::<Vec<_>>()
+        };
+        assert_eq!(own(0, 9), [4, 5, 8]);
+        assert_eq!(own(4, 1), [5]);
+        assert_eq!(own(8, 9), [] as [u64; 0]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::TempDir;
 use crate::{
-    Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState,
+    Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState, Duty,
     EventFilter, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, NewReceipt, Position,
     PostgresConfig, ReceiptKey, RecordedEvent, SchemaVersion, StreamId, SubjectId, Version, migrate,
 };
@@ -48,7 +48,7 @@ macro_rules! event_log_contract {
             a_blob_reads_back_and_an_unknown_one_is_none,
             a_checkpoint_stays_where_it_was_put,
             a_checkpoint_that_is_raised_never_goes_back,
-            one_handle_at_a_time_has_the_right_to_relay,
+            one_handle_at_a_time_has_the_right_to_a_duty,
             dead_letters_are_kept_listed_and_deleted,
             a_dead_letter_that_is_skipped_stays_so,
         }
@@ -696,20 +696,22 @@ pub async fn a_checkpoint_that_is_raised_never_goes_back(test: LogUnderTest) {
 }
 
 /// See the name.
-pub async fn one_handle_at_a_time_has_the_right_to_relay(test: LogUnderTest) {
+pub async fn one_handle_at_a_time_has_the_right_to_a_duty(test: LogUnderTest) {
     let other = test.open_again().await;
     let lock = test
         .log
-        .relay_lock()
+        .duty_lock(Duty::RELAY)
         .await
         .expect("it answers")
         .expect("it is free");
     assert!(lock.is_held().await);
-    assert!(other.relay_lock().await.expect("it answers").is_none());
+    assert!(other.duty_lock(Duty::RELAY).await.expect("it answers").is_none());
+    let another = Duty::new("another.lock", *b"SegueTst");
+    assert!(other.duty_lock(another).await.expect("it answers").is_some());
     drop(lock);
     let taken = async {
         loop {
-            if let Some(lock) = other.relay_lock().await.expect("it answers") {
+            if let Some(lock) = other.duty_lock(Duty::RELAY).await.expect("it answers") {
                 return lock;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

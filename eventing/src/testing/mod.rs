@@ -4,9 +4,11 @@ pub mod bus;
 pub mod event_log;
 mod plain_broker;
 mod plain_sqlite;
+mod record;
 mod temp_dir;
 
 pub use event_log::LogUnderTest;
 pub use plain_broker::{PlainBrokerError, QueueWatch, plain_broker_rate};
 pub use plain_sqlite::plain_sqlite_rows_per_second;
+pub use record::any_bytes_as_record;
 pub use temp_dir::TempDir;

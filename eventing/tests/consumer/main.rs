@@ -24,9 +24,9 @@ async fn the_checkpoint_follows_the_relay_without_a_look_at_the_log() {
     let (stop, relay) = world.relay();
     let other = StreamId::new("other", uuid::Uuid::nil());
     for number in 1..=20 {
-        world.append(&stream(number), 2).await;
+        world.append_here(&stream(number), 2).await;
     }
-    world.append(&other, 1).await;
+    world.append_here(&other, 1).await;
     world.checkpoint(Position(41)).await;
     assert_eq!(world.recorder.effects(), 40);
     stop.cancel();

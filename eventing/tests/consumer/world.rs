@@ -28,6 +28,8 @@ pub(crate) const QUEUE: &str = "work";
 pub(crate) struct World {
     _dir: TempDir,
     pub(crate) log: EventLog,
+    /// The same log, as another process has it.
+    elsewhere: EventLog,
     pub(crate) bus: Bus,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) settings: ConsumerSettings,
@@ -57,6 +59,14 @@ fn settings() -> ConsumerSettings {
     }
 }
 
+async fn append_to(log: &EventLog, stream: &StreamId, count: usize) -> Vec<Arc<RecordedEvent>> {
+    let new = |_| NewEvent::new("thing.happened", SchemaVersion(1), "{}");
+    let events = (0..count).map(new).collect();
+    let append = Append::new(stream.clone(), ExpectedVersion::Any, events, Metadata::new());
+    let appended = log.append(append).await.expect("appended");
+    appended.events.into_iter().map(Arc::new).collect()
+}
+
 impl World {
     /// A new log, and a bus as the test program has it.
     pub(crate) async fn new() -> Self {
@@ -74,31 +84,27 @@ impl World {
     /// A new log beside `bus`, as it is.
     pub(crate) async fn beside(bus: Bus) -> Self {
         let dir = TempDir::new();
-        let log = EventLog::open(LogConfig::new(dir.path()))
-            .await
-            .expect("a new log opens");
+        let open = async || EventLog::open(LogConfig::new(dir.path())).await;
+        let log = open().await.expect("a new log opens");
+        let elsewhere = open().await.expect("it opens again");
         Self {
             _dir: dir,
             log,
+            elsewhere,
             bus,
             recorder: Arc::default(),
             settings: settings(),
         }
     }
 
-    /// Appends `count` events to a stream, in one append.
+    /// Appends `count` events to a stream, in one append, as another process: no consumer hears of it.
     pub(crate) async fn append(&self, stream: &StreamId, count: usize) -> Vec<Arc<RecordedEvent>> {
-        let new = |_| NewEvent::new("thing.happened", SchemaVersion(1), "{}");
-        let events = (0..count).map(new).collect();
-        let append = Append::new(stream.clone(), ExpectedVersion::Any, events, Metadata::new());
-        self.log
-            .append(append)
-            .await
-            .expect("appended")
-            .events
-            .into_iter()
-            .map(Arc::new)
-            .collect()
+        append_to(&self.elsewhere, stream, count).await
+    }
+
+    /// The same as the consumers' own process.
+    pub(crate) async fn append_here(&self, stream: &StreamId, count: usize) -> Vec<Arc<RecordedEvent>> {
+        append_to(&self.log, stream, count).await
     }
 
     pub(crate) async fn publish(&self, events: &[Arc<RecordedEvent>]) {

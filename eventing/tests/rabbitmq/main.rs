@@ -7,6 +7,7 @@ mod cases;
 mod faults;
 mod golden;
 mod intake;
+mod own;
 #[path = "../consumer/recorder.rs"]
 mod recorder;
 mod relays;

@@ -7,10 +7,10 @@
 mod blobs;
 pub(crate) mod connect;
 mod dead_letters;
+pub(super) mod duty_session;
 mod known;
 mod plan;
 mod reader;
-pub(super) mod relay_session;
 mod schema;
 mod statements;
 mod watcher;
@@ -60,10 +60,12 @@ impl PostgresLog {
     pub(super) async fn open(config: PostgresConfig) -> Result<Self, OpenError> {
         let client = config.connect_at_start().await?;
         schema::check(&client).await?;
-        let position = reader::head(&client).await.map_err(|error| OpenError::Database {
-            problem: "cannot be read: check the rights of the user".to_owned(),
-            cause: Some(StorageFault::new(error)),
-        })?;
+        let position = reader::head(&client, reader::HEAD)
+            .await
+            .map_err(|error| OpenError::Database {
+                problem: "cannot be read: check the rights of the user".to_owned(),
+                cause: Some(StorageFault::new(error)),
+            })?;
         let tail = Arc::new(Tail::new(position));
         let pool = config.pool()?;
         let (jobs, queue) = mpsc::channel(config.queue_len_max);
@@ -89,6 +91,14 @@ impl PostgresLog {
         self.tail.after(after, limit)
     }
 
+    pub(super) fn subscribe_own(&self) -> watch::Receiver<Position> {
+        self.tail.subscribe_own()
+    }
+
+    pub(super) fn own_above(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        self.tail.own_above(after, limit)
+    }
+
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (answer, answered) = oneshot::channel();
         let job = WaitingAppend { append, answer };
@@ -105,7 +115,12 @@ impl PostgresLog {
     }
 
     pub(super) async fn head(&self) -> Result<Position, LogError> {
-        within(ANSWER_LIMIT, async { reader::head(&*self.client().await?).await }).await
+        within(ANSWER_LIMIT, async {
+            let client = self.client().await?;
+            let statement = client.prepare_cached(reader::HEAD).await?;
+            reader::head(&client, &statement).await
+        })
+        .await
     }
 
     pub(super) async fn read_after(
@@ -152,7 +167,7 @@ impl PostgresLog {
 
     pub(super) async fn stream_head(&self, stream: &StreamId) -> Result<Option<StreamHead>, LogError> {
         within(ANSWER_LIMIT, async {
-            reader::stream_head(&*self.client().await?, stream).await
+            reader::stream_head(&self.client().await?, stream).await
         })
         .await
     }
@@ -163,7 +178,7 @@ impl PostgresLog {
         position: Position,
     ) -> Result<Version, LogError> {
         within(ANSWER_LIMIT, async {
-            reader::stream_version_before(&*self.client().await?, stream, position).await
+            reader::stream_version_before(&self.client().await?, stream, position).await
         })
         .await
     }
@@ -198,7 +213,7 @@ impl PostgresLog {
 
     pub(super) async fn claim(&self, claim: &Claim) -> Result<Option<StreamId>, LogError> {
         within(ANSWER_LIMIT, async {
-            reader::claim(&*self.client().await?, claim).await
+            reader::claim(&self.client().await?, claim).await
         })
         .await
     }
@@ -227,7 +242,9 @@ impl PostgresLog {
     pub(super) async fn checkpoint(&self, name: &str) -> Result<Option<Position>, LogError> {
         within(ANSWER_LIMIT, async {
             let sql = "SELECT position FROM segue.checkpoints WHERE name = $1";
-            let found = self.client().await?.query_opt(sql, &[&name]).await?;
+            let client = self.client().await?;
+            let statement = client.prepare_cached(sql).await?;
+            let found = client.query_opt(&statement, &[&name]).await?;
             found
                 .map(|row| from_sql(row.try_get(0)?).map(Position))
                 .transpose()
@@ -239,31 +256,30 @@ impl PostgresLog {
         within(ANSWER_LIMIT, async {
             let sql = "INSERT INTO segue.checkpoints VALUES ($1, $2)
                    ON CONFLICT (name) DO UPDATE SET position = EXCLUDED.position";
-            self.client()
-                .await?
-                .execute(sql, &[&name, &to_sql(position.0)])
-                .await?;
-            Ok(())
+            self.put_checkpoint(sql, name, position).await
         })
         .await
+    }
+
+    async fn put_checkpoint(&self, sql: &str, name: &str, position: Position) -> Result<(), LogError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(sql).await?;
+        client.execute(&statement, &[&name, &to_sql(position.0)]).await?;
+        Ok(())
     }
 
     pub(super) async fn raise_checkpoint(&self, name: &str, position: Position) -> Result<(), LogError> {
         within(ANSWER_LIMIT, async {
             let sql = "INSERT INTO segue.checkpoints AS stored VALUES ($1, $2)
                    ON CONFLICT (name) DO UPDATE SET position = GREATEST(stored.position, EXCLUDED.position)";
-            self.client()
-                .await?
-                .execute(sql, &[&name, &to_sql(position.0)])
-                .await?;
-            Ok(())
+            self.put_checkpoint(sql, name, position).await
         })
         .await
     }
 
-    /// A session that holds the relay's lock, unless another does.
-    pub(super) async fn relay_session(&self) -> Result<Option<relay_session::RelaySession>, LogError> {
-        within(ANSWER_LIMIT, relay_session::take(&self.config)).await
+    /// A session that holds the lock `key`, unless another does.
+    pub(super) async fn duty_session(&self, key: i64) -> Result<Option<duty_session::DutySession>, LogError> {
+        within(ANSWER_LIMIT, duty_session::take(&self.config, key)).await
     }
 
     pub(super) async fn put_dead_letter(&self, row: &DeadLetterRow) -> Result<(), LogError> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use chrono::DateTime;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, ToStatement};
 use uuid::Uuid;
 
 use super::{from_sql, limit_sql, to_sql};
@@ -14,10 +14,12 @@ use crate::ids::{Position, StreamId, SubjectId, Version};
 use crate::log::{EventFilter, LogError, StreamHead};
 use crate::record::RecordedEvent;
 
-pub(super) async fn head(client: &Client) -> Result<Position, LogError> {
-    let row = client
-        .query_one("SELECT position FROM segue.log_head", &[])
-        .await?;
+/// What [`head`] asks.
+pub(super) const HEAD: &str = "SELECT position FROM segue.log_head";
+
+/// The head of the log, by [`HEAD`] or by what was prepared from it.
+pub(super) async fn head(client: &Client, by: &(impl ToStatement + ?Sized)) -> Result<Position, LogError> {
+    let row = client.query_one(by, &[]).await?;
     from_sql(row.try_get(0)?).map(Position)
 }
 
@@ -89,9 +91,13 @@ fn event_of(row: &Row) -> Result<RecordedEvent, LogError> {
     Ok(event)
 }
 
-pub(super) async fn stream_head(client: &Client, stream: &StreamId) -> Result<Option<StreamHead>, LogError> {
+pub(super) async fn stream_head(
+    client: &deadpool_postgres::Client,
+    stream: &StreamId,
+) -> Result<Option<StreamHead>, LogError> {
     let sql = "SELECT version, position FROM segue.streams WHERE name = $1";
-    let found = client.query_opt(sql, &[&stream.as_str()]).await?;
+    let statement = client.prepare_cached(sql).await?;
+    let found = client.query_opt(&statement, &[&stream.as_str()]).await?;
     let head = |row: Row| {
         Ok(StreamHead {
             version: Version(from_sql(row.try_get(0)?)?),
@@ -102,23 +108,28 @@ pub(super) async fn stream_head(client: &Client, stream: &StreamId) -> Result<Op
 }
 
 pub(super) async fn stream_version_before(
-    client: &Client,
+    client: &deadpool_postgres::Client,
     stream: &StreamId,
     position: Position,
 ) -> Result<Version, LogError> {
     let sql = "SELECT version FROM segue.events
                WHERE stream = (SELECT no FROM segue.streams WHERE name = $1) AND position < $2
                ORDER BY version DESC LIMIT 1";
+    let statement = client.prepare_cached(sql).await?;
     let found = client
-        .query_opt(sql, &[&stream.as_str(), &to_sql(position.0)])
+        .query_opt(&statement, &[&stream.as_str(), &to_sql(position.0)])
         .await?;
     found.map_or(Ok(Version::NONE), |row| from_sql(row.try_get(0)?).map(Version))
 }
 
-pub(super) async fn claim(client: &Client, claim: &Claim) -> Result<Option<StreamId>, LogError> {
+pub(super) async fn claim(
+    client: &deadpool_postgres::Client,
+    claim: &Claim,
+) -> Result<Option<StreamId>, LogError> {
     let sql = "SELECT stream FROM segue.claims WHERE kind = $1 AND digest = $2";
+    let statement = client.prepare_cached(sql).await?;
     let found = client
-        .query_opt(sql, &[&claim.kind.as_ref(), &&claim.digest[..]])
+        .query_opt(&statement, &[&claim.kind.as_ref(), &&claim.digest[..]])
         .await?;
     found.map(|row| stream_id(row.try_get(0)?)).transpose()
 }

@@ -10,7 +10,7 @@ use crate::log::LogError;
 use crate::log::tail::Tail;
 
 /// How often the head is read: the most that another process's record stays unnoticed.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often it is tried while the database is away.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -36,6 +36,7 @@ pub(super) async fn watch(pool: Pool, tail: Weak<Tail>) {
 
 async fn poll(pool: &Pool, tail: &Tail) -> Result<(), LogError> {
     let client = pool.get().await?;
-    tail.advance(reader::head(&client).await?);
+    let statement = client.prepare_cached(reader::HEAD).await?;
+    tail.advance(reader::head(&client, &statement).await?);
     Ok(())
 }

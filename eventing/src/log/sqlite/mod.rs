@@ -92,6 +92,14 @@ impl SqliteLog {
         self.tail.after(after, limit)
     }
 
+    pub(super) fn subscribe_own(&self) -> watch::Receiver<Position> {
+        self.tail.subscribe_own()
+    }
+
+    pub(super) fn own_above(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
+        self.tail.own_above(after, limit)
+    }
+
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Append(WaitingAppend { append, answer });

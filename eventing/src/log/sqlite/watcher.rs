@@ -11,7 +11,7 @@ use super::{reader, schema};
 use crate::log::tail::Tail;
 
 /// How often the head is read: the most that another process's record stays unnoticed.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts the thread. It ends by itself when the log is dropped.
 pub(super) fn start(path: &Path, tail: &Arc<Tail>) -> std::io::Result<()> {
