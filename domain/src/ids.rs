@@ -69,6 +69,11 @@ uuid_id!(
     BaseModelId,
     "model"
 );
+uuid_id!(
+    /// A line of companions. A deployment has one, [`CompanionsId::MAIN`], in many versions.
+    CompanionsId,
+    "companions"
+);
 
 impl AccountId {
     /// The category of the streams of listeners.
@@ -88,6 +93,11 @@ impl CatalogueId {
 impl BaseModelId {
     /// The one line of base models of a deployment.
     pub const MAIN: Self = Self(Uuid::from_u128(0x5e60_ba5e_30de_7000_8000_0000_0000_0001));
+}
+
+impl CompanionsId {
+    /// The one line of companions of a deployment.
+    pub const MAIN: Self = Self(Uuid::from_u128(0x5e60_c033_9a10_7000_8000_0000_0000_0001));
 }
 
 /// A track's id, as its catalogue gave it: 1 to 128 bytes, no control characters, no white space at its ends.

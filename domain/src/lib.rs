@@ -1,7 +1,7 @@
 //! The rules of Segue: what may happen, and what follows from what has happened.
 //!
-//! Five aggregates keep the rules: [`account`], [`listener`], [`playlist`], [`catalogue`] and [`base_model`]. Each turns a
-//! *command* (a wish) into *events* (facts) or a *rejection*, and folds its events back into its state. [`recorded`] knows
+//! Six aggregates keep the rules: [`account`], [`listener`], [`playlist`], [`catalogue`], [`base_model`] and [`companions`].
+//! Each turns a *command* (a wish) into *events* (facts) or a *rejection*, and folds its events back into its state. [`recorded`] knows
 //! how every event is stored, and how an old stored shape becomes today's.
 //!
 //! # What holds here
@@ -21,6 +21,7 @@ mod stored;
 pub mod account;
 pub mod base_model;
 pub mod catalogue;
+pub mod companions;
 pub mod ids;
 pub mod listener;
 pub mod playlist;
@@ -32,11 +33,12 @@ pub use base_model::{BaseModel, BaseModelCommand, BaseModelEvent, BaseModelRejec
 pub use catalogue::{
     Catalogue, CatalogueCommand, CatalogueEvent, CatalogueRejection, Feature, FeatureSchema, Transform,
 };
-pub use ids::{AccountId, BaseModelId, CatalogueId, Digest, PlaylistId, SessionHash, TrackId};
+pub use companions::{Companions, CompanionsCommand, CompanionsEvent, CompanionsRejection};
+pub use ids::{AccountId, BaseModelId, CatalogueId, CompanionsId, Digest, PlaylistId, SessionHash, TrackId};
 pub use listener::{Described, Listener, ListenerCommand, ListenerEvent, ListenerRejection, Rating};
 pub use playlist::{
-    FailureReason, FieldError, Generated, GeneratedTrack, Order, Playlist, PlaylistCommand, PlaylistEvent,
-    PlaylistRejection, PlaylistRequest, Pool,
+    Arc, Arrangement, FailureReason, FieldError, Generated, GeneratedTrack, LearnedFrom, Order, Playlist,
+    PlaylistCommand, PlaylistEvent, PlaylistRejection, PlaylistRequest, Pool,
 };
 pub use recorded::{DecodeError, EVENT_TYPES, Encoded, Event, decode, is_personal};
 pub use stored::StoredEvent;

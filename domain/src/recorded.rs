@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    AccountEvent, BaseModelEvent, CatalogueEvent, ListenerEvent, PlaylistEvent, StoredEvent, UpcastError,
-    upcast::Upcasters,
+    AccountEvent, BaseModelEvent, CatalogueEvent, CompanionsEvent, ListenerEvent, PlaylistEvent, StoredEvent,
+    UpcastError, upcast::Upcasters,
 };
 
 /// Any event of any aggregate.
@@ -20,6 +20,8 @@ pub enum Event {
     BaseModel(BaseModelEvent),
     /// Of the catalogue.
     Catalogue(CatalogueEvent),
+    /// Of companions.
+    Companions(CompanionsEvent),
     /// Of a listener.
     Listener(ListenerEvent),
     /// Of a playlist.
@@ -84,6 +86,7 @@ pub const EVENT_TYPES: &[(&str, u16)] = &[
     ("account.signed_in", 1),
     ("account.signed_out", 1),
     ("catalogue.imported", 1),
+    ("companions.published", 1),
     ("listener.rating_retracted", 1),
     ("listener.track_played", 1),
     ("listener.track_rated", 1),
@@ -157,6 +160,7 @@ fn decode_current(event_type: &str, version: u16, payload: &[u8]) -> Option<Resu
     match event_type.split_once('.')?.0 {
         "account" => read::<AccountEvent>(event_type, version, payload),
         "catalogue" => read::<CatalogueEvent>(event_type, version, payload),
+        "companions" => read::<CompanionsEvent>(event_type, version, payload),
         "listener" => read::<ListenerEvent>(event_type, version, payload),
         "model" => read::<BaseModelEvent>(event_type, version, payload),
         "playlist" => read::<PlaylistEvent>(event_type, version, payload),
@@ -247,6 +251,7 @@ event_of!(
     Account(AccountEvent),
     BaseModel(BaseModelEvent),
     Catalogue(CatalogueEvent),
+    Companions(CompanionsEvent),
     Listener(ListenerEvent),
     Playlist(PlaylistEvent)
 );

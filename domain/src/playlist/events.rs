@@ -48,6 +48,9 @@ pub struct Generated {
     pub listener_version: u64,
     /// The catalogue's version.
     pub catalogue: Digest,
+    /// The digest of the companions that were used; absent when the rules use none or none had been published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub companions: Option<Digest>,
     /// The seed of exploration, as requested.
     pub random_seed: u64,
     /// How many tracks were asked for.
@@ -60,6 +63,12 @@ pub struct Generated {
     pub notes: Vec<String>,
     /// The names of what `contributions` stand for, in their order.
     pub features: Vec<String>,
+    /// What was learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned_from: Option<LearnedFrom>,
+    /// How well the order fits; absent unless it is smooth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrangement: Option<Arrangement>,
     /// The tracks, in playing order.
     pub tracks: Vec<GeneratedTrack>,
 }
@@ -75,6 +84,26 @@ pub struct Pool {
     pub after_caps: u32,
 }
 
+/// How many tracks of the catalogue a playlist was learned from: those that were rated, or played in a way that says
+/// something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedFrom {
+    /// Liked, or played to the end more often than left early.
+    pub liked: u32,
+    /// Disliked, or left early at least as often as played to the end.
+    pub disliked: u32,
+}
+
+/// What a smooth order costs, and what the simplest one would have cost: two values of one objective, the lower the
+/// better, summed over the whole playlist.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arrangement {
+    /// Of the order that was chosen.
+    pub objective: f64,
+    /// Of the greedy order, which starts with the best track and always goes on to whichever fits best then.
+    pub greedy: f64,
+}
+
 /// A track of a playlist, with the reasons for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeneratedTrack {
@@ -85,6 +114,13 @@ pub struct GeneratedTrack {
     pub score: f64,
     /// What each of `features` adds to the score; they add up to it.
     pub contributions: Vec<f64>,
+    /// The place by score among the tracks of the playlist, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// The probability that the track was chosen, over the seeds that could have been drawn, given the exploration that
+    /// was asked for: above 0, and 1 without exploration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
 }
 
 /// Payload of `playlist.failed`.

@@ -8,6 +8,9 @@ mod request;
 
 pub use aggregate::{Answer, Playlist};
 pub use commands::PlaylistCommand;
-pub use events::{Failed, FailureReason, Generated, GeneratedTrack, PlaylistEvent, Pool, Requested};
+pub use events::{
+    Arrangement, Failed, FailureReason, Generated, GeneratedTrack, LearnedFrom, PlaylistEvent, Pool,
+    Requested,
+};
 pub use rejections::PlaylistRejection;
-pub use request::{FieldError, Order, PlaylistRequest};
+pub use request::{Arc, FieldError, Order, PlaylistRequest};

@@ -39,6 +39,9 @@ pub struct PlaylistRequest {
     /// The playing order.
     #[serde(default)]
     pub order: Order,
+    /// How the energy goes from the first track to the last; only with [`Order::Smooth`]. Absent asks nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arc: Option<Arc>,
     /// The seed of everything that is drawn.
     pub random_seed: u64,
 }
@@ -55,6 +58,20 @@ pub enum Order {
     Shuffle,
     /// Neighbours fit: tempo, key, energy, and artists apart.
     Smooth,
+}
+
+/// How the energy goes from the first track of a playlist to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arc {
+    /// No part is calmer than the whole.
+    Flat,
+    /// The calmest first, the most energetic last.
+    Rise,
+    /// Up to the most energetic past the middle, then down.
+    Peak,
+    /// The most energetic first, the calmest last.
+    Fall,
 }
 
 /// A field of a request that breaks a rule.
@@ -89,6 +106,7 @@ impl Default for PlaylistRequest {
             not_heard_since_days: None,
             exploration: 0.0,
             order: Order::default(),
+            arc: None,
             random_seed: 0,
         }
     }
@@ -145,6 +163,9 @@ impl PlaylistRequest {
         }
         if !(0.0..=1.0).contains(&self.exploration) {
             errors.push(FieldError::new("exploration", "is 0 to 1"));
+        }
+        if self.arc.is_some() && self.order != Order::Smooth {
+            errors.push(FieldError::new("arc", "needs the order smooth"));
         }
     }
 

@@ -119,3 +119,18 @@ fn a_model_is_published_once_and_says_what_it_is() {
         .when(publish(" "))
         .then_rejected(BaseModelRejection::Unexplained);
 }
+
+#[test]
+fn a_model_that_was_current_before_is_published_again() {
+    let published = |name: &str| Published {
+        model: Digest::of(name),
+        schema: schema().digest(),
+        kind: "hnb".into(),
+        trained_on: "demo".into(),
+        blob: Digest::of(name),
+        published_at: at(7),
+    };
+    given::<BaseModel>([published("m").into(), published("n").into()])
+        .when(publish("hnb"))
+        .then([published("m").into()]);
+}

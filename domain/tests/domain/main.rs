@@ -2,6 +2,7 @@
 
 mod account;
 mod catalogue;
+mod companions;
 mod documentation;
 mod given;
 mod ids;

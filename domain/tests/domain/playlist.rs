@@ -1,6 +1,7 @@
 use domain::playlist::Answer;
 use domain::{
-    FailureReason, FieldError, Playlist, PlaylistCommand as C, PlaylistRejection as R, PlaylistRequest,
+    Arc, FailureReason, FieldError, Order, Playlist, PlaylistCommand as C, PlaylistEvent,
+    PlaylistRejection as R, PlaylistRequest,
 };
 
 use crate::given::{folded, given, given_nothing};
@@ -109,6 +110,7 @@ fn every_wrong_field_of_a_request_is_named() {
         max_per_artist: Some(0),
         not_heard_since_days: Some(3_651),
         exploration: 1.5,
+        arc: Some(Arc::Rise),
         ..request()
     };
     let named: Vec<String> = wrong
@@ -124,6 +126,7 @@ fn every_wrong_field_of_a_request_is_named() {
             "max_per_artist",
             "not_heard_since_days",
             "exploration",
+            "arc",
             "seed_artists",
             "seed_genres.0",
             "targets.energy",
@@ -176,8 +179,18 @@ fn the_widest_request_is_valid() {
         max_per_artist: Some(500),
         not_heard_since_days: Some(3_650),
         exploration: 1.0,
+        order: Order::Smooth,
+        arc: Some(Arc::Flat),
         ..request()
     };
     assert_eq!(widest.validate(), Ok(()));
     assert_eq!(PlaylistRequest::default().validate(), Ok(()));
+}
+
+/// Playlists that were recorded before there were companions are compared with the bytes that are written today.
+#[test]
+fn a_playlist_without_companions_says_nothing_of_them() {
+    use domain::StoredEvent;
+    let bytes = PlaylistEvent::from(generation(["t1"])).encode().payload;
+    assert!(!String::from_utf8(bytes).unwrap().contains("companions"));
 }

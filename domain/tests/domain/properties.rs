@@ -81,6 +81,7 @@ fn playlist_events() -> impl Strategy<Value = PlaylistEvent> {
     let generated = (numbers, any::<u64>(), names(), track_ids()).prop_map(|(numbers, seed, note, track)| {
         let mut generation = generation(["t1"]);
         generation.random_seed = seed;
+        generation.companions = (seed % 2 == 1).then(|| Digest::of(&note));
         generation.notes.push(note);
         generation.tracks[0].track = track;
         generation.tracks[0].score = numbers[0];

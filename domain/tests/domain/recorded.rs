@@ -57,6 +57,31 @@ fn a_field_that_is_not_known_yet_is_ignored() {
     }
 }
 
+/// Fields that came later are left out when they say nothing, so a playlist is recorded as it was before them.
+#[test]
+fn what_was_recorded_before_a_field_existed_keeps_its_bytes() {
+    let mut requested = golden("playlist.requested", 1);
+    remove(&mut requested["request"], &["arc"]);
+    let mut generated = golden("playlist.generated", 1);
+    remove(&mut generated, &["arrangement", "learned_from"]);
+    remove(&mut generated["tracks"][0], &["rank", "propensity"]);
+    for (name, payload) in [
+        ("playlist.requested", requested),
+        ("playlist.generated", generated),
+    ] {
+        let events = decode(name, 1, payload.to_string().as_bytes()).unwrap();
+        let again: Value = serde_json::from_slice(&events[0].encode().payload).unwrap();
+        assert_eq!(again, payload, "{name}");
+    }
+}
+
+fn remove(object: &mut Value, fields: &[&str]) {
+    for field in fields {
+        let removed = object.as_object_mut().unwrap().remove(*field);
+        assert!(removed.is_some(), "{field} is in no golden file");
+    }
+}
+
 #[test]
 fn the_list_of_types_is_sorted_and_complete() {
     assert!(EVENT_TYPES.is_sorted());
@@ -64,6 +89,7 @@ fn the_list_of_types_is_sorted_and_complete() {
         domain::AccountEvent::TYPES,
         domain::BaseModelEvent::TYPES,
         domain::CatalogueEvent::TYPES,
+        domain::CompanionsEvent::TYPES,
         domain::ListenerEvent::TYPES,
         domain::PlaylistEvent::TYPES,
     ]
@@ -88,6 +114,11 @@ fn what_is_about_a_person_is_personal_and_nothing_else() {
         .collect();
     assert_eq!(
         impersonal,
-        ["account.erased", "catalogue.imported", "model.published"]
+        [
+            "account.erased",
+            "catalogue.imported",
+            "companions.published",
+            "model.published"
+        ]
     );
 }

@@ -134,6 +134,7 @@ pub(crate) fn generation<const N: usize>(tracks: [&str; N]) -> Generated {
         schema: schema().digest(),
         listener_version: 3,
         catalogue: Digest::of("catalogue"),
+        companions: None,
         random_seed: 42,
         requested: 2,
         returned: N as u32,
@@ -144,11 +145,15 @@ pub(crate) fn generation<const N: usize>(tracks: [&str; N]) -> Generated {
         },
         notes: vec![],
         features: vec!["energy".into(), "tempo".into()],
+        learned_from: None,
+        arrangement: None,
         tracks: tracks
             .map(|id| GeneratedTrack {
                 track: track(id),
                 score: 0.1,
                 contributions: vec![0.3, -0.2],
+                rank: Some(1),
+                propensity: Some(1.0),
             })
             .into(),
     }
