@@ -1,6 +1,7 @@
 //! The models that log and registry know, and one of them by the beginning of its fingerprint.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use classifier::BaseModel;
@@ -104,6 +105,17 @@ impl Known {
             &blob.with_context(|| format!("the log's copy of model {model} is missing"))?,
         )
     }
+}
+
+/// The model in the file `what`, or the one that its beginning names.
+pub(super) async fn find(stack: &Stack, what: &str) -> anyhow::Result<BaseModel> {
+    if Path::new(what).is_file() {
+        let bytes = std::fs::read(what).with_context(|| format!("{what} cannot be read"))?;
+        return BaseModel::from_bytes(&bytes).with_context(|| format!("{what} holds no base model"));
+    }
+    let known = Known::read(stack).await?;
+    let model = known.named(what)?;
+    known.model(stack, model).await
 }
 
 fn decode_model(model: Digest, bytes: &[u8]) -> anyhow::Result<BaseModel> {

@@ -1,15 +1,12 @@
 //! `segue model publish`: makes a model the one that later playlists are made with.
 
-use std::path::Path;
-
-use anyhow::Context;
 use chrono::Utc;
 use classifier::BaseModel;
 use domain::{BaseModelCommand, Digest};
 use eventing::{Metadata, Order};
 use serde::Serialize;
 
-use super::known::{Known, stream};
+use super::known::{find, stream};
 use crate::output::{Output, remark};
 use crate::stack::Stack;
 use crate::tools::catalogue::frozen_schema;
@@ -39,17 +36,6 @@ pub(super) async fn run(stack: &Stack, output: Output, what: &str) -> anyhow::Re
     )
 }
 
-/// The model in the file `what`, or the one that its beginning names.
-async fn find(stack: &Stack, what: &str) -> anyhow::Result<BaseModel> {
-    if Path::new(what).is_file() {
-        let bytes = std::fs::read(what).with_context(|| format!("{what} cannot be read"))?;
-        return BaseModel::from_bytes(&bytes).with_context(|| format!("{what} holds no base model"));
-    }
-    let known = Known::read(stack).await?;
-    let model = known.named(what)?;
-    known.model(stack, model).await
-}
-
 /// Registry and blob first, then the pointer, and the fact last: a model that no fact names is used by nobody.
 ///
 /// After a failure at any step the same publication again completes it.
@@ -67,8 +53,8 @@ pub(super) async fn publish(stack: &Stack, model: &BaseModel) -> anyhow::Result<
     Ok(position)
 }
 
-/// Playlists would be made with a neutral model instead, so nothing good comes of it.
-async fn refuse_other_features(stack: &Stack, model: &BaseModel) -> anyhow::Result<()> {
+/// A model of other features than the catalogue's is of no use: playlists would be made with a neutral one instead.
+pub(super) async fn refuse_other_features(stack: &Stack, model: &BaseModel) -> anyhow::Result<()> {
     if let Some(schema) = frozen_schema(stack).await? {
         anyhow::ensure!(
             model.schema == schema.digest(),

@@ -1,18 +1,16 @@
 //! `segue model train`: fits a base model on who liked what.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use classifier::BaseModel;
-use classifier::catalogue::csv::read_csv;
-use domain::{Described, Digest, Rating, TrackId};
-use serde::{Deserialize, Serialize};
+use domain::Digest;
+use serde::Serialize;
 
 use super::publish;
-use crate::output::{Output, Progress};
+use super::ratings::read_ratings;
+use crate::cli::TrainArguments;
+use crate::output::Output;
 use crate::stack::Stack;
 use crate::tools::catalogue::frozen_schema;
 
@@ -27,91 +25,37 @@ struct Trained {
     position: Option<u64>,
 }
 
-pub(super) async fn run(stack: &Stack, output: Output, file: &Path, publish: bool) -> anyhow::Result<()> {
-    let trained = train(stack, file, publish).await?;
+pub(super) async fn run(stack: &Stack, output: Output, arguments: &TrainArguments) -> anyhow::Result<()> {
+    let trained = train(stack, arguments).await?;
     output.print(&trained, Trained::text)
 }
 
-/// One line of the file beyond its catalogue columns.
-#[derive(Deserialize)]
-struct RatingLine {
-    track_id: String,
-    rating: String,
-    #[serde(default)]
-    listener: String,
-}
-
-async fn train(stack: &Stack, file: &Path, publish: bool) -> anyhow::Result<Trained> {
+async fn train(stack: &Stack, arguments: &TrainArguments) -> anyhow::Result<Trained> {
     let schema = frozen_schema(stack)
         .await?
         .context("import a catalogue first: it freezes the feature schema")?;
-    let listeners = read_ratings(file, &schema)?;
-    let ratings = listeners.values().map(Vec::len).sum();
-    let trained_on = file
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let rated: Vec<_> = listeners.into_values().collect();
-    let model = BaseModel::fit(&schema, &trained_on, &rated)?;
-    let position = if publish {
+    let listeners = read_ratings(&arguments.file, &schema)?;
+    let model = BaseModel::fit(&schema, &name_of(&arguments.file), &listeners)?
+        .tuned(arguments.genre_weight, arguments.half_life_days)?;
+    let position = if arguments.publish {
         Some(publish::publish(stack, &model).await?)
     } else {
         stack.registry.put(model.to_bytes()).await?;
         None
     };
-    let (kind, listeners) = (model.kind.clone(), rated.len());
     Ok(Trained {
         model: model.fingerprint(),
-        kind,
-        trained_on,
-        listeners,
-        ratings,
+        kind: model.kind,
+        trained_on: model.trained_on,
+        listeners: listeners.len(),
+        ratings: listeners.iter().map(Vec::len).sum(),
         position,
     })
 }
 
-/// Reads the file twice: as a catalogue for the features, and for who rated what.
-fn read_ratings(
-    file: &Path,
-    schema: &domain::FeatureSchema,
-) -> anyhow::Result<BTreeMap<String, Vec<(Described, Rating)>>> {
-    let mut source = File::open(file).with_context(|| format!("{} cannot be opened", file.display()))?;
-    let mut progress = Progress::of("lines read");
-    let tracks = read_csv(&source, Some(schema), &mut |lines| progress.at(lines))?.catalogue;
-    source.rewind()?;
-    let mut lines = csv::Reader::from_reader(unzipped(source)?);
-    let mut listeners: BTreeMap<String, Vec<(Described, Rating)>> = BTreeMap::new();
-    for (number, line) in lines.deserialize::<RatingLine>().enumerate() {
-        let line = line.with_context(|| format!("line {} has no rating", number + 2))?;
-        let rating = match line.rating.as_str() {
-            "like" => Rating::Like,
-            "dislike" => Rating::Dislike,
-            "neutral" => continue,
-            other => bail!(
-                "line {}, column rating: {other:?} is neither like, dislike nor neutral",
-                number + 2
-            ),
-        };
-        let track = TrackId::parse(&line.track_id)
-            .ok()
-            .and_then(|track| tracks.index_of(&track));
-        if let Some(index) = track {
-            listeners
-                .entry(line.listener)
-                .or_default()
-                .push((tracks.describe(index), rating));
-        }
-    }
-    Ok(listeners)
-}
-
-fn unzipped(source: File) -> anyhow::Result<Box<dyn Read>> {
-    let mut source = BufReader::new(source);
-    let is_gzip = std::io::BufRead::fill_buf(&mut source)?.starts_with(&[0x1f, 0x8b]);
-    Ok(if is_gzip {
-        Box::new(flate2::bufread::MultiGzDecoder::new(source))
-    } else {
-        Box::new(source)
-    })
+fn name_of(file: &Path) -> String {
+    file.file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 impl Trained {

@@ -1,76 +1,19 @@
-//! The base model: what is believed of a listener who has rated nothing, and how soon ratings outweigh it.
-//!
-//! An artifact is one canonical JSON object, named by the SHA-256 of its bytes. The neutral one believes that liked
-//! and disliked tracks are alike: it was fitted to nothing. [`BaseModel::fit`] learns a prior from listeners' ratings.
+//! A prior from listeners' ratings: pooled means by linfa, strengths by empirical Bayes.
 
 use domain::{Described, Digest, FeatureSchema, Rating};
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
 use linfa_bayes::GaussianNb;
 use ndarray::{Array1, Array2};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::{BaseModel, BaseModelError, ClassPrior};
 use crate::schema::FIXED_POINT;
 
-/// The artifact's shape.
-pub const FORMAT: u32 = 1;
-/// Pseudo-ratings behind each prior mean when nothing was measured.
-const NEUTRAL_KAPPA: f64 = 5.0;
-/// Pseudo-ratings behind each prior variance.
-const NU: f64 = 30.0;
 /// A measured strength is held within these: below, one rating would carry a model; above, none would.
 const KAPPA_MIN: f64 = 0.5;
 const KAPPA_MAX: f64 = 50.0;
 const VARIANCE_MIN: f64 = 1e-3;
-
-/// The prior of every listener's model, under one feature schema.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BaseModel {
-    /// The shape of this artifact: [`FORMAT`].
-    pub format: u32,
-    /// The digest of the feature schema.
-    pub schema: Digest,
-    /// `neutral`, or `hierarchical_naive_bayes` when it was fitted.
-    pub kind: String,
-    /// What it was fitted to, in words.
-    pub trained_on: String,
-    /// What liked tracks are like.
-    pub like: ClassPrior,
-    /// What disliked tracks are like.
-    pub dislike: ClassPrior,
-    /// Pseudo-ratings behind each variance; above 2.
-    pub nu: f64,
-    /// Pseudo-likes behind the share of likes.
-    pub prior_likes: f64,
-    /// Pseudo-dislikes behind the share of likes.
-    pub prior_dislikes: f64,
-    /// Pseudo-ratings of each kind behind an artist's log-odds.
-    pub artist_prior: f64,
-}
-
-/// The prior of one class: Normal - scaled inverse chi-squared, one per feature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassPrior {
-    /// The mean of each feature, in deviations from the catalogue's mean.
-    pub mean: Vec<f64>,
-    /// The variance of each feature within one listener's ratings.
-    pub variance: Vec<f64>,
-    /// Pseudo-ratings behind each mean.
-    pub kappa: Vec<f64>,
-}
-
-/// Why a base model could not be read. Nothing was kept.
-#[derive(Debug, thiserror::Error)]
-pub enum BaseModelError {
-    /// The bytes are no base model's JSON.
-    #[error("the base model cannot be read")]
-    Unreadable(#[source] serde_json::Error),
-    /// A number in it cannot be computed with.
-    #[error("the base model's {0} cannot be used")]
-    Unusable(&'static str),
-}
 
 /// Why no base model could be fitted.
 #[derive(Debug, thiserror::Error)]
@@ -87,36 +30,12 @@ pub enum FitError {
     /// linfa's result has not the expected shape.
     #[error("the pooled fit could not be read")]
     Shape(#[source] serde_json::Error),
+    /// The result lies outside the artifact's bounds, so nobody could read it again.
+    #[error("the fitted base model is out of bounds")]
+    OutOfBounds(#[source] BaseModelError),
 }
 
 impl BaseModel {
-    /// The prior that believes nothing: both classes look like the catalogue.
-    #[must_use]
-    pub fn neutral(schema: &FeatureSchema) -> Self {
-        let features = schema.features.len();
-        let class = ClassPrior {
-            mean: vec![0.0; features],
-            variance: vec![1.0; features],
-            kappa: vec![NEUTRAL_KAPPA; features],
-        };
-        Self::of(schema.digest(), "neutral", "nothing", class.clone(), class)
-    }
-
-    fn of(schema: Digest, kind: &str, trained_on: &str, like: ClassPrior, dislike: ClassPrior) -> Self {
-        Self {
-            format: FORMAT,
-            schema,
-            kind: kind.to_owned(),
-            trained_on: trained_on.to_owned(),
-            like,
-            dislike,
-            nu: NU,
-            prior_likes: 1.0,
-            prior_dislikes: 1.0,
-            artist_prior: 0.5,
-        }
-    }
-
     /// Fits the prior to ratings, grouped by listener.
     ///
     /// Pooled means are linfa's Gaussian naive Bayes; each variance is the mean variance *within* a listener, and each
@@ -136,72 +55,9 @@ impl BaseModel {
         let pooled = rows.pooled()?;
         let like = rows.prior(Rating::Like, pooled.mean(true))?;
         let dislike = rows.prior(Rating::Dislike, pooled.mean(false))?;
-        Ok(Self::of(
-            digest,
-            "hierarchical_naive_bayes",
-            trained_on,
-            like,
-            dislike,
-        ))
-    }
-
-    /// The artifact: one JSON object, its fields in a fixed order.
-    ///
-    /// # Panics
-    /// Never: every field has a JSON form.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("numbers and texts have a JSON form")
-    }
-
-    /// Reads an artifact and checks every number in it.
-    ///
-    /// # Errors
-    /// [`BaseModelError`] when the bytes are none, or would give scores that are no numbers.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BaseModelError> {
-        let model: Self = serde_json::from_slice(bytes).map_err(BaseModelError::Unreadable)?;
-        model.check()?;
+        let model = Self::of(digest, "hierarchical_naive_bayes", trained_on, like, dislike);
+        model.check().map_err(FitError::OutOfBounds)?;
         Ok(model)
-    }
-
-    /// The artifact's name: the SHA-256 of its bytes.
-    #[must_use]
-    pub fn fingerprint(&self) -> Digest {
-        Digest::of(self.to_bytes())
-    }
-
-    /// How many features it has.
-    #[must_use]
-    pub fn features(&self) -> usize {
-        self.like.mean.len()
-    }
-
-    fn check(&self) -> Result<(), BaseModelError> {
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        let rules = [
-            (self.format == FORMAT, "format"),
-            (self.like.is_usable(self.features()), "prior of likes"),
-            (self.dislike.is_usable(self.features()), "prior of dislikes"),
-            (self.nu.is_finite() && self.nu > 2.0, "nu"),
-            (
-                positive(self.prior_likes) && positive(self.prior_dislikes),
-                "share of likes",
-            ),
-            (positive(self.artist_prior), "artist prior"),
-        ];
-        match rules.into_iter().find(|(holds, _)| !holds) {
-            Some((_, what)) => Err(BaseModelError::Unusable(what)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl ClassPrior {
-    fn is_usable(&self, features: usize) -> bool {
-        let usable = |numbers: &[f64], least: f64| {
-            numbers.len() == features && numbers.iter().all(|x| x.is_finite() && *x >= least && *x <= 1e6)
-        };
-        usable(&self.mean, -1e6) && usable(&self.variance, 1e-6) && usable(&self.kappa, 1e-6)
     }
 }
 

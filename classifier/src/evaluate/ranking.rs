@@ -1,6 +1,4 @@
-//! How good a ranking is.
-//!
-//! Unlike the rest of the package this may use the platform's logarithm: nothing here reaches a playlist.
+//! How good a ranking is: of playlists' hidden tracks, and of likes above dislikes.
 
 use std::collections::HashSet;
 use std::hash::Hash;
