@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Digest, FailureReason, Generated, GeneratedTrack, PlaylistRequest, Rating, TrackId};
+use domain::{Digest, FailureReason, Generated, PlaylistRequest, Rating, TrackId};
 
 use crate::base::BaseModel;
 use crate::catalogue::Catalogue;
-use crate::explain::Terms;
-use crate::select::{self, MAX_PER_ARTIST_DEFAULT, POPULARITY, Selection};
-use crate::sequence;
+use crate::companions::Companions;
+use crate::rules::POPULARITY;
 use crate::taste::TasteState;
-
-/// The version of the rules in this package that reach a playlist's bytes. Whoever changes one raises it.
-pub const GENERATOR_VERSION: u32 = 1;
+use crate::{v1, v2};
 
 /// What is known of a listener at the moment of the request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,11 +18,29 @@ pub struct TasteInput {
     pub taste: TasteState,
     /// Every rating that stands. None of these songs is chosen: disliked ones must not come back, and a playlist is to
     /// show what the listener has not judged yet.
-    pub ratings: BTreeMap<TrackId, Rating>,
-    /// When each track was last played, in milliseconds since 1970.
-    pub played_at_ms: BTreeMap<TrackId, i64>,
+    pub ratings: BTreeMap<TrackId, Rated>,
+    /// How each played track was played.
+    pub played: BTreeMap<TrackId, Played>,
     /// When the playlist was asked for, in milliseconds since 1970.
     pub requested_at_ms: i64,
+}
+
+/// A rating that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rated {
+    /// What the listener thinks of the track.
+    pub rating: Rating,
+    /// When it was rated, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// How a track was played.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Played {
+    /// When playing last began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// How long it was heard in each of the last plays, in milliseconds.
+    pub heard_ms: Vec<u64>,
 }
 
 /// Why no playlist can be made. The same inputs fail again.
@@ -59,6 +74,55 @@ impl Failure {
     }
 }
 
+/// The rules of this package that reach a playlist's bytes. Whoever changes one makes a new version and leaves the old one
+/// as it is: a playlist is computed again with the version that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GeneratorVersion {
+    /// Hierarchical naive Bayes with artist log-odds.
+    V1,
+    /// Likelihood ratios of artist, album, date, popularity and sound, and a learner of likes and dislikes.
+    V2,
+}
+
+impl GeneratorVersion {
+    /// The version that makes new playlists.
+    pub const CURRENT: Self = Self::V2;
+
+    /// The version that records call `number`; `None` when this program does not have it.
+    #[must_use]
+    pub const fn numbered(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::V1),
+            2 => Some(Self::V2),
+            _ => None,
+        }
+    }
+
+    /// Whether playlists of this version depend on [`Evidence::companions`].
+    #[must_use]
+    pub const fn reads_companions(self) -> bool {
+        match self {
+            Self::V1 => false,
+            Self::V2 => true,
+        }
+    }
+}
+
+/// All that a playlist is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The tracks to choose from.
+    pub catalogue: &'a Catalogue,
+    /// The prior.
+    pub base: &'a BaseModel,
+    /// What listeners like together; nothing when it has not been published, or the version does not read it.
+    pub companions: Option<&'a Companions>,
+    /// What is known of the listener.
+    pub listener: &'a TasteInput,
+    /// The version of the listener's stream that says so.
+    pub listener_version: u64,
+}
+
 /// Makes a playlist: a pure function, whose result has the same bytes for the same inputs on every machine.
 ///
 /// Every track of the catalogue is scored; the best ones that keep the hard rules are chosen, one per song and at most
@@ -68,12 +132,11 @@ impl Failure {
 /// # Errors
 /// [`Failure`]; trying again with the same inputs gives the same.
 pub fn generate_playlist(
-    catalogue: &Catalogue,
-    base: &BaseModel,
-    input: &TasteInput,
+    version: GeneratorVersion,
+    evidence: &Evidence<'_>,
     request: &PlaylistRequest,
-    listener_version: u64,
 ) -> Result<Generated, Failure> {
+    let (catalogue, base) = (evidence.catalogue, evidence.base);
     let schema = catalogue.schema_digest();
     if base.schema != schema || base.features() != catalogue.schema().features.len() {
         return Err(Failure::SchemaMismatch {
@@ -82,39 +145,9 @@ pub fn generate_playlist(
         });
     }
     check_features(catalogue, request)?;
-    let mut notes = Vec::new();
-    let terms = Terms::new(catalogue, base, &input.taste, request, &mut notes);
-    let mut selection = select::select(catalogue, &terms, input, request);
-    explain_shortness(&selection, request, &mut notes);
-    if selection.tracks.is_empty() {
-        return Err(Failure::EmptyPool(notes.join(" ")));
-    }
-    sequence::arrange(catalogue, request, &mut selection.tracks);
-    Ok(Generated {
-        generator: GENERATOR_VERSION,
-        model: base.fingerprint(),
-        schema,
-        listener_version,
-        catalogue: catalogue.version(),
-        random_seed: request.random_seed,
-        requested: request.limit,
-        returned: selection.tracks.len() as u32,
-        pool: selection.pool,
-        notes,
-        features: terms.names(),
-        tracks: selection
-            .tracks
-            .iter()
-            .map(|&(track, score)| explained(catalogue, &terms, track, score))
-            .collect(),
-    })
-}
-
-fn explained(catalogue: &Catalogue, terms: &Terms<'_>, track: u32, score: f64) -> GeneratedTrack {
-    GeneratedTrack {
-        track: catalogue.id(track),
-        score,
-        contributions: terms.contributions(track),
+    match version {
+        GeneratorVersion::V1 => v1::generate(evidence, request),
+        GeneratorVersion::V2 => v2::generate(evidence, request),
     }
 }
 
@@ -130,35 +163,5 @@ fn check_features(catalogue: &Catalogue, request: &PlaylistRequest) -> Result<()
     match unknown {
         Some(name) => Err(Failure::UnknownFeature(name.clone())),
         None => Ok(()),
-    }
-}
-
-fn explain_shortness(selection: &Selection, request: &PlaylistRequest, notes: &mut Vec<String>) {
-    let returned = selection.tracks.len() as u32;
-    if returned >= request.limit {
-        return;
-    }
-    let (pool, filtered) = (selection.pool, selection.filtered);
-    notes.push(format!(
-        "{returned} of {} tracks asked for: the catalogue has {}.",
-        request.limit, pool.initial
-    ));
-    let steps = [
-        (filtered.rated, "are songs that you rated already"),
-        (filtered.heard, "were played too recently"),
-        (filtered.bounds, "are outside the minimums and maximums"),
-    ];
-    notes.extend(
-        steps
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}.")),
-    );
-    let capped = pool.after_filtering.saturating_sub(returned);
-    if capped > 0 {
-        let cap = request.max_per_artist.unwrap_or(MAX_PER_ARTIST_DEFAULT);
-        notes.push(format!(
-            "{capped} are the same songs again, or beyond {cap} by one artist."
-        ));
     }
 }

@@ -10,11 +10,17 @@
 //! | [`schema`] | which audio features there are and how they are standardised |
 //! | [`taste`] | what a listener rated, as exact integer sums |
 //! | [`base`] | the prior every listener starts from: a canonical, digest-named artifact |
+//! | [`companions`] | what listeners like together: integer counts across all of them, a canonical, digest-named artifact |
+//! | [`learner`] | what one listener likes the sound of: linear and kernel models, calibration |
 //! | [`model`] | prior and sums to quadratic coefficients (hierarchical Gaussian naive Bayes) |
 //! | [`score`], [`topk`] | one pass over the columns, then the exact best of them |
 //! | [`generate`] | the one entry point: [`generate::generate_playlist`] |
-//! | [`sequence`] | the order in which the chosen tracks are heard |
-//! | [`evaluate`] | ranking metrics |
+//! | `ranking` | the exact best of a fast scan |
+//! | `rules`, `seeds` | hard rules, and what a request wants a playlist to sound like |
+//! | `v1`, [`v2`] | the versions of the generator |
+//! | [`words`] | why a track was chosen, as a sentence |
+//! | [`evaluate`] | how good rankings and predictions are |
+//! | [`testing`] | what must hold for any bytes that a decoder is given |
 //! | [`generator`] | a made-up catalogue for demonstrations and tests |
 //!
 //! **Portable arithmetic.** Everything that can reach a playlist's bytes uses `+ - * /` and `sqrt`, which IEEE 754
@@ -23,23 +29,33 @@
 //!
 //! Deliberately not here: fetching, storing and publishing (see `workers`), and the stored shapes (see `domain`).
 
+pub mod algebra;
 pub mod base;
+mod beliefs;
 pub mod catalogue;
+pub mod companions;
 pub mod evaluate;
-mod explain;
 pub mod generate;
 pub mod generator;
+pub mod learner;
 pub mod model;
 pub mod numbers;
+mod ranking;
+mod rules;
 pub mod schema;
 pub mod score;
-mod select;
-pub mod sequence;
+mod seeds;
 mod strings;
 pub mod taste;
+pub mod testing;
 pub mod topk;
+mod v1;
+pub mod v2;
+pub mod words;
 
 pub use base::BaseModel;
+pub use beliefs::{ArtistBelief, Beliefs, FeatureBelief, beliefs};
 pub use catalogue::Catalogue;
-pub use generate::{Failure, GENERATOR_VERSION, TasteInput, generate_playlist};
+pub use companions::Companions;
+pub use generate::{Evidence, Failure, GeneratorVersion, Played, Rated, TasteInput, generate_playlist};
 pub use taste::TasteState;

@@ -2,9 +2,16 @@
 
 use classifier::catalogue::{Catalogue, CatalogueBuilder, CatalogueError, NewTrack};
 use classifier::generator;
+use classifier::testing::any_bytes_as_catalogue;
 use domain::TrackId;
 
+/// Four tracks with one ISRC: a careless catalogue.
 fn small() -> Catalogue {
+    small_with(|_| Some("USABC2600001"))
+}
+
+/// The same with the ISRCs that `isrc` gives for the ids.
+fn small_with(isrc: impl Fn(&str) -> Option<&'static str>) -> Catalogue {
     let track = |id: &'static str, name: &'static str, artists: &'static [&'static str]| NewTrack {
         id,
         name,
@@ -13,7 +20,7 @@ fn small() -> Catalogue {
         release_date: None,
         genre: Some("Rock"),
         license: Some("CC BY 4.0"),
-        isrc: Some("USABC2600001"),
+        isrc: isrc(id),
         mbid: None,
         popularity: None,
         features: [
@@ -91,9 +98,12 @@ fn tracks_stand_in_the_order_of_their_ids_and_are_found() {
 
 #[test]
 fn the_same_song_under_another_id_has_the_same_number() {
-    let catalogue = small();
+    let catalogue = small_with(|_| None);
     assert_eq!(catalogue.song(0), catalogue.song(3));
     assert_ne!(catalogue.song(0), catalogue.song(2));
+    let coded = small_with(|id| Some("US-ABC-26-00001").filter(|_| id == "a" || id == "c"));
+    assert_eq!(coded.song(0), coded.song(2));
+    assert_ne!(coded.song(0), coded.song(1));
 }
 
 #[test]
@@ -123,5 +133,34 @@ fn pages_follow_each_other_without_gap_or_repeat() {
             from = page.next;
         }
         assert_eq!(paged, whole.tracks);
+    }
+}
+
+/// The bytes of a version never change: playlists name it by their digest. They are a fuzzer's first input as well.
+#[test]
+fn the_bytes_are_those_of_the_first_day() {
+    let recorded = include_bytes!("artifacts/catalogues/format-1.bin");
+    assert!(
+        small().to_bytes() == recorded,
+        "another version: {}",
+        small().version()
+    );
+}
+
+#[test]
+fn whatever_is_changed_put_in_or_left_out_everything_can_be_asked_or_nothing() {
+    let bytes = small().to_bytes();
+    for at in 0..bytes.len() {
+        for to in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] = to;
+            any_bytes_as_catalogue(&changed);
+        }
+        let mut shorter = bytes.clone();
+        shorter.remove(at);
+        any_bytes_as_catalogue(&shorter);
+        let mut longer = bytes.clone();
+        longer.insert(at, 0);
+        any_bytes_as_catalogue(&longer);
     }
 }

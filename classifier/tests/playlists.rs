@@ -1,7 +1,10 @@
 //! What a listener may expect of a playlist.
 
 use classifier::catalogue::{CatalogueBuilder, NewTrack};
-use classifier::{BaseModel, Catalogue, Failure, TasteInput, generate_playlist, generator};
+use classifier::{
+    BaseModel, Catalogue, Evidence, Failure, GeneratorVersion, Played, Rated, TasteInput, generate_playlist,
+    generator,
+};
 use domain::{Generated, Order, PlaylistRequest, Rating};
 
 struct World {
@@ -19,22 +22,43 @@ impl World {
 
     fn rate(&mut self, track: u32, rating: Rating) {
         self.input.taste.add(&self.catalogue.describe(track), rating);
-        self.input.ratings.insert(self.catalogue.id(track), rating);
+        self.input
+            .ratings
+            .insert(self.catalogue.id(track), Rated { rating, at_ms: 0 });
+    }
+
+    fn play(&mut self, track: u32, at_ms: i64) {
+        // Neither skipped nor heard to the end: it says nothing of taste.
+        let heard_ms = vec![100_000];
+        self.input
+            .played
+            .insert(self.catalogue.id(track), Played { at_ms, heard_ms });
     }
 
     fn generate(&self, request: &PlaylistRequest) -> Result<Generated, Failure> {
-        generate_playlist(
-            &self.catalogue,
-            &BaseModel::neutral(self.catalogue.schema()),
-            &self.input,
-            request,
-            1,
-        )
+        let base = BaseModel::neutral(self.catalogue.schema());
+        generate_playlist(GeneratorVersion::CURRENT, &self.evidence(&base), request)
+    }
+
+    fn evidence<'a>(&'a self, base: &'a BaseModel) -> Evidence<'a> {
+        Evidence {
+            catalogue: &self.catalogue,
+            base,
+            companions: None,
+            listener: &self.input,
+            listener_version: 1,
+        }
     }
 
     #[track_caller]
     fn made(&self, request: &PlaylistRequest) -> (Generated, Vec<u32>) {
-        let playlist = self.generate(request).unwrap();
+        self.made_by(GeneratorVersion::CURRENT, request)
+    }
+
+    #[track_caller]
+    fn made_by(&self, version: GeneratorVersion, request: &PlaylistRequest) -> (Generated, Vec<u32>) {
+        let base = BaseModel::neutral(self.catalogue.schema());
+        let playlist = generate_playlist(version, &self.evidence(&base), request).unwrap();
         let tracks = playlist
             .tracks
             .iter()
@@ -79,7 +103,7 @@ fn liking_energetic_tracks_brings_energetic_tracks() {
 }
 
 #[test]
-fn a_liked_artist_is_heard_as_often_as_the_cap_allows() {
+fn a_liked_artist_is_heard_as_often_as_the_cap_allows_and_leaves_room_for_others() {
     let mut world = World::new();
     let artist = (0..world.catalogue.artist_count() as u32)
         .max_by_key(|&a| world.catalogue.tracks_of(a).len())
@@ -97,7 +121,7 @@ fn a_liked_artist_is_heard_as_often_as_the_cap_allows() {
         max_per_artist: Some(10),
         ..request()
     };
-    assert_eq!(by_artist(&world.made(&uncapped).1), 10);
+    assert!((6..=10).contains(&by_artist(&world.made(&uncapped).1)));
 }
 
 #[test]
@@ -130,14 +154,8 @@ fn what_was_played_lately_is_left_out() {
     let mut world = World::new();
     let (_, tracks) = world.made(&request());
     world.input.requested_at_ms = 100 * DAY_MS;
-    world
-        .input
-        .played_at_ms
-        .insert(world.catalogue.id(tracks[0]), 99 * DAY_MS);
-    world
-        .input
-        .played_at_ms
-        .insert(world.catalogue.id(tracks[1]), 92 * DAY_MS);
+    world.play(tracks[0], 99 * DAY_MS);
+    world.play(tracks[1], 92 * DAY_MS);
     let fresh = PlaylistRequest {
         not_heard_since_days: Some(7),
         ..request()
@@ -219,11 +237,11 @@ fn impossible_requests_fail_with_their_reason() {
     let mut schema = world.catalogue.schema().clone();
     schema.features[0].mean += 1.0;
     let other = BaseModel::neutral(&schema);
-    let made = generate_playlist(&world.catalogue, &other, &world.input, &request(), 1);
+    let made = generate_playlist(GeneratorVersion::CURRENT, &world.evidence(&other), &request());
     assert!(matches!(made, Err(Failure::SchemaMismatch { .. })));
 }
 
-/// What the fast way finds must be what a walk down the whole ranking finds.
+/// What the fast way finds must be what a walk down the whole ranking finds: version 1, which does not diversify.
 #[test]
 fn the_choice_is_a_walk_down_the_whole_ranking() {
     let mut world = World {
@@ -245,7 +263,7 @@ fn the_choice_is_a_walk_down_the_whole_ranking() {
         max_per_artist: Some(500),
         ..request()
     };
-    let (playlist, ranking) = world.made(&whole);
+    let (playlist, ranking) = world.made_by(GeneratorVersion::V1, &whole);
     assert!(
         playlist
             .tracks
@@ -268,7 +286,7 @@ fn the_choice_is_a_walk_down_the_whole_ranking() {
             ..request()
         };
         assert_eq!(
-            world.made(&capped).1,
+            world.made_by(GeneratorVersion::V1, &capped).1,
             expected,
             "{limit} at most {cap} by one artist"
         );
@@ -278,13 +296,16 @@ fn the_choice_is_a_walk_down_the_whole_ranking() {
 #[test]
 fn an_order_changes_the_order_and_nothing_else() {
     let world = World::new();
-    let (_, by_score) = world.made(&request());
+    let (_, by_score) = world.made_by(GeneratorVersion::V1, &request());
     for order in [Order::Shuffle, Order::Smooth] {
-        let (_, mut tracks) = world.made(&PlaylistRequest {
-            order,
-            random_seed: 3,
-            ..request()
-        });
+        let (_, mut tracks) = world.made_by(
+            GeneratorVersion::V1,
+            &PlaylistRequest {
+                order,
+                random_seed: 3,
+                ..request()
+            },
+        );
         assert_ne!(tracks, by_score);
         tracks.sort_unstable();
         let mut sorted = by_score.clone();
@@ -306,7 +327,10 @@ fn a_smooth_order_keeps_energy_closer_than_the_order_of_scores() {
         order: Order::Smooth,
         ..request()
     };
-    assert!(roughness(&world.made(&smooth).1) < roughness(&world.made(&request()).1));
+    assert!(
+        roughness(&world.made_by(GeneratorVersion::V1, &smooth).1)
+            < roughness(&world.made_by(GeneratorVersion::V1, &request()).1)
+    );
 }
 
 #[test]
@@ -359,7 +383,7 @@ fn a_liked_song_does_not_come_back_under_another_id() {
         input: TasteInput::default(),
     };
     world.rate(0, Rating::Like);
-    assert_eq!(world.made(&request()).1, [2]);
+    assert_eq!(world.made_by(GeneratorVersion::V1, &request()).1, [2]);
 }
 
 /// The bytes of one playlist, pinned: a change of rules must raise the generator's version.
@@ -382,7 +406,8 @@ fn version_1_of_the_generator_gives_these_bytes() {
         order: Order::Smooth,
         ..request()
     };
-    let (playlist, _) = world.made(&bold);
+    let base = BaseModel::neutral(world.catalogue.schema());
+    let playlist = generate_playlist(GeneratorVersion::V1, &world.evidence(&base), &bold).unwrap();
     assert_eq!(playlist.generator, 1);
     let digest = domain::Digest::of(serde_json::to_vec(&playlist).unwrap());
     assert_eq!(digest.to_string(), include_str!("generator-1.digest").trim());

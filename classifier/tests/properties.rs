@@ -3,7 +3,9 @@
 use classifier::model::{ListenerModel, Quadratic};
 use classifier::schema::FEATURES;
 use classifier::taste::TasteState;
-use classifier::{BaseModel, TasteInput, generate_playlist, generator, score, topk};
+use classifier::{
+    BaseModel, Evidence, GeneratorVersion, TasteInput, generate_playlist, generator, score, topk,
+};
 use domain::{Described, Digest, Feature, FeatureSchema, Order, PlaylistRequest, Rating, Transform};
 use proptest::prelude::*;
 
@@ -193,13 +195,14 @@ proptest! {
         let base = BaseModel::neutral(catalogue.schema());
         let mut input = TasteInput::default();
         for (track, rating) in picks {
-            if input.ratings.insert(catalogue.id(track), rating).is_none() {
+            if input.ratings.insert(catalogue.id(track), classifier::Rated { rating, at_ms: 0 }).is_none() {
                 input.taste.add(&catalogue.describe(track), rating);
             }
         }
         strange.iter().for_each(|(described, rating)| input.taste.add(described, *rating));
-        let playlist = generate_playlist(&catalogue, &base, &input, &request, 7).unwrap();
-        prop_assert_eq!(&playlist, &generate_playlist(&catalogue, &base, &input, &request, 7).unwrap());
+        let evidence = Evidence { catalogue: &catalogue, base: &base, companions: None, listener: &input, listener_version: 7 };
+        let playlist = generate_playlist(GeneratorVersion::CURRENT, &evidence, &request).unwrap();
+        prop_assert_eq!(&playlist, &generate_playlist(GeneratorVersion::CURRENT, &evidence, &request).unwrap());
         prop_assert_eq!(playlist.returned as usize, playlist.tracks.len());
         prop_assert!(playlist.returned <= request.limit);
         prop_assert_eq!(playlist.returned == request.limit, playlist.pool.after_caps >= request.limit);

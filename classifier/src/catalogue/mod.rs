@@ -9,9 +9,15 @@
 mod builder;
 mod bytes;
 pub mod csv;
+mod dates;
 mod interned;
 mod search;
 mod songs;
+mod songs_v1;
+pub(crate) mod statistics;
+mod title;
+
+use std::sync::OnceLock;
 
 use domain::{Described, Digest, FeatureSchema, TrackId};
 
@@ -23,6 +29,7 @@ pub use search::Page;
 use crate::schema;
 use crate::strings::Strings;
 use interned::{Groups, Interned};
+use statistics::Statistics;
 
 /// The most tracks of a catalogue: with the bounds on every text it keeps all offsets within 32 bits.
 pub const TRACKS_MAX: usize = 5_000_000;
@@ -65,13 +72,16 @@ struct Derived {
     z: Vec<f32>,
     /// The tracks of each artist.
     tracks_of_artist: Tracks,
-    /// One number per song: tracks with the same artist and title share it.
+    /// The number of each track's song, see [`Catalogue::song`].
     songs: Vec<u32>,
+    /// The same by the rules of generator version 1, from when one of its playlists is computed again.
+    songs_v1: OnceLock<Vec<u32>>,
     folded_names: Strings,
     folded_artists: Strings,
     has_popularity: bool,
     artists_per_track_max: usize,
     schema_digest: Digest,
+    statistics: Statistics,
 }
 
 /// The tracks of each artist, end to end.
@@ -223,17 +233,38 @@ impl Catalogue {
         }
     }
 
-    /// The number of the song that a track is a recording of: equal for the same first artist and title (apart from
-    /// case, punctuation, guests and remasters). Means nothing outside this value.
+    /// The number of the song that a track is a recording of, below the number of tracks. Means nothing outside this
+    /// value.
+    ///
+    /// Two tracks are the same song when they have the same ISRC or the same MusicBrainz recording, or an artist and the
+    /// title in common, apart from case, accents, punctuation, guests and editions (remasters, single and radio edits,
+    /// mono, explicit). A remix, a live or acoustic recording and a version in another language are songs of their own:
+    /// they sound different, and whoever likes one may want the other.
     #[must_use]
     pub fn song(&self, index: u32) -> u32 {
         self.derived.songs[index as usize]
+    }
+
+    /// The number of each track's song, see [`Catalogue::song`].
+    pub(crate) fn songs(&self) -> &[u32] {
+        &self.derived.songs
+    }
+
+    /// The number of each track's song by the rules of generator version 1.
+    pub(crate) fn songs_v1(&self) -> &[u32] {
+        let number = || songs_v1::number(&self.content.names, &self.content.artists);
+        self.derived.songs_v1.get_or_init(number)
     }
 
     /// Numbers of artists; an index into [`Catalogue::artist_name`].
     #[must_use]
     pub fn artists_of(&self, index: u32) -> &[u32] {
         self.content.artists.members(index as usize)
+    }
+
+    /// Each track's artist, when every track has one only.
+    pub(crate) fn single_artists(&self) -> Option<&[u32]> {
+        (self.derived.artists_per_track_max == 1).then(|| self.content.artists.all_members())
     }
 
     /// How many artists there are.
@@ -290,6 +321,49 @@ impl Catalogue {
         self.content.genres.of()
     }
 
+    /// The number of a track's release date, an index into [`Catalogue::release_dates`]; beyond it when there is none.
+    pub(crate) fn release_date_of(&self, index: u32) -> u32 {
+        self.content.release_dates.of()[index as usize]
+    }
+
+    /// Every track's [`Catalogue::release_date_of`].
+    pub(crate) fn release_date_numbers(&self) -> &[u32] {
+        self.content.release_dates.of()
+    }
+
+    /// The release dates, as the catalogue wrote them.
+    pub(crate) fn release_dates(&self) -> impl Iterator<Item = &str> {
+        self.content.release_dates.table().iter()
+    }
+
+    /// The number of a track's album title; `None` when it has none.
+    pub(crate) fn album_of(&self, index: u32) -> Option<u32> {
+        let number = self.content.albums.of()[index as usize];
+        (number != interned::NONE).then_some(number)
+    }
+
+    /// What the catalogue is made of.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        &self.derived.statistics
+    }
+
+    /// Whether two tracks stand on one album: it is called the same, and an artist or the release date is the same too.
+    /// (Many albums are called `Greatest Hits`.)
+    pub(crate) fn is_same_album(&self, a: u32, b: u32) -> bool {
+        let (albums, dates) = (self.content.albums.of(), self.content.release_dates.of());
+        let is_same = |column: &[u32]| {
+            let number = column[a as usize];
+            number != interned::NONE && number == column[b as usize]
+        };
+        is_same(albums) && (is_same(dates) || self.share_an_artist(a, b))
+    }
+
+    /// Whether two tracks have an artist in common.
+    pub(crate) fn share_an_artist(&self, a: u32, b: u32) -> bool {
+        let others = self.artists_of(b);
+        self.artists_of(a).iter().any(|artist| others.contains(artist))
+    }
+
     /// The popularity of every track; [`NO_POPULARITY`] where it is unknown.
     pub(crate) fn popularities(&self) -> &[u8] {
         &self.content.popularity
@@ -328,7 +402,8 @@ impl Catalogue {
         let derived = Derived {
             z: standardise(&schema, &content.raw, content.ids.len()),
             tracks_of_artist: Tracks::invert(&content.artists),
-            songs: songs::number(&content.names, &content.artists),
+            songs: songs::number(&content),
+            songs_v1: OnceLock::new(),
             folded_names: fold(&content.names),
             folded_artists: fold(content.artists.table()),
             artists_per_track_max: (0..content.ids.len())
@@ -336,17 +411,20 @@ impl Catalogue {
                 .max()
                 .unwrap_or(0),
             schema_digest: schema.digest(),
+            statistics: Statistics::default(),
             has_popularity: content
                 .popularity
                 .iter()
                 .any(|&popularity| popularity != NO_POPULARITY),
         };
-        Self {
+        let mut catalogue = Self {
             version,
             schema,
             content,
             derived,
-        }
+        };
+        catalogue.derived.statistics = Statistics::of(&catalogue);
+        catalogue
     }
 }
 

@@ -2,131 +2,167 @@
 
 use std::collections::HashMap;
 
+use super::Content;
 use super::interned::Groups;
+use super::title::{name_key, title_key};
 use crate::strings::Strings;
 
-/// Words that, at the start of a bracket or after ` - `, name an edition and not another song.
-const EDITIONS: [&str; 12] = [
-    "feat",
-    "ft",
-    "featuring",
-    "with",
-    "remaster",
-    "remastered",
-    "radio edit",
-    "single version",
-    "album version",
-    "original mix",
-    "mono",
-    "stereo",
-];
+/// Letters and digits of an ISRC (ISO 3901), and of a MusicBrainz id, which is a UUID. Shorter ones are no codes: catalogues
+/// write `n/a` and the like.
+const ISRC_LETTERS: usize = 12;
+const MBID_LETTERS: usize = 32;
 
-/// A number for each track, equal for the same first artist (in any case) and the same [`title_key`].
-pub(super) fn number(names: &Strings, artists: &Groups) -> Vec<u32> {
-    let people = fold_numbers(artists.table());
-    let mut by_artist: Vec<u32> = (0..names.len() as u32).collect();
-    let first = |track: u32| people[artists.members(track as usize)[0] as usize];
-    by_artist.sort_by_key(|&track| first(track));
-    let mut songs = vec![0; names.len()];
-    let mut next = 0;
-    let mut titles: HashMap<String, u32> = HashMap::new();
-    let mut current = None;
-    for track in by_artist {
-        if current != Some(first(track)) {
-            current = Some(first(track));
-            titles.clear();
-        }
-        let song = *titles
-            .entry(title_key(names.get(track as usize)))
-            .or_insert_with(|| {
-                next += 1;
-                next - 1
-            });
-        songs[track as usize] = song;
-    }
-    songs
+/// The number of each track's song: that of the song's first track. What makes two tracks one song is said at
+/// [`super::Catalogue::song`]; it goes on from track to track, so the single with the ISRC of one and the title of another
+/// joins both.
+pub(super) fn number(content: &Content) -> Vec<u32> {
+    let mut songs = Songs::of_one_track_each(content.names.len());
+    join_titles(&content.names, &content.artists, &mut songs);
+    join_codes(&content.isrcs, ISRC_LETTERS, &mut songs);
+    join_codes(&content.mbids, MBID_LETTERS, &mut songs);
+    songs.numbers()
 }
 
-/// A number for each name, equal for names that differ in case only.
-fn fold_numbers(names: &Strings) -> Vec<u32> {
-    let mut numbers = HashMap::new();
-    names
-        .iter()
-        .map(|name| {
-            let next = numbers.len() as u32;
-            *numbers.entry(name.to_lowercase()).or_insert(next)
+/// Joins the tracks that have an artist and the title in common.
+fn join_titles(names: &Strings, artists: &Groups, songs: &mut Songs) {
+    let people = people(artists.table());
+    let titles: Vec<String> = names.iter().map(title_key).collect();
+    let tracks = 0..names.len() as u32;
+    let mut by_artist: Vec<(u32, u32)> = tracks
+        .flat_map(|track| {
+            let artists = artists.members(track as usize).iter();
+            artists
+                .map(|&artist| people[artist as usize])
+                .map(move |person| (person, track))
         })
-        .collect()
-}
-
-/// A title without case, punctuation, guests and editions: `Africa (feat. X) - 2018 Remaster` is `africa`. A remix, a
-/// live recording and an acoustic version are other songs.
-pub(crate) fn title_key(title: &str) -> String {
-    let lower = title.to_lowercase();
-    let mut kept = String::with_capacity(lower.len());
-    let mut rest = lower.as_str();
-    while let Some(open) = rest.find(['(', '[']) {
-        let close = if rest[open..].starts_with('(') { ')' } else { ']' };
-        let Some(length) = rest[open..].find(close) else {
-            break;
-        };
-        kept.push_str(&rest[..open]);
-        if !is_edition(&rest[open + 1..open + length]) {
-            kept.push_str(&rest[open..=open + length]);
+        .collect();
+    by_artist.sort_unstable();
+    for tracks in by_artist.chunk_by(|a, b| a.0 == b.0) {
+        let mut first: HashMap<&str, u32> = HashMap::with_capacity(tracks.len());
+        for &(_, track) in tracks {
+            let first = *first.entry(&titles[track as usize]).or_insert(track);
+            songs.join(first, track);
         }
-        rest = &rest[open + length + 1..];
     }
-    kept.push_str(rest);
-    let base = match kept.split_once(" - ") {
-        Some((base, edition)) if is_edition(edition) => base,
-        _ => &kept,
+}
+
+/// A number for each name, equal for names that differ in case, accents and punctuation only.
+fn people(names: &Strings) -> Vec<u32> {
+    let mut numbers = HashMap::new();
+    let number = |name: &str| {
+        let next = numbers.len() as u32;
+        *numbers.entry(name_key(name)).or_insert(next)
     };
-    let letters: String = base.chars().filter(|c| c.is_alphanumeric()).collect();
-    if letters.is_empty() { lower } else { letters }
+    names.iter().map(number).collect()
 }
 
-/// Whether a note on a title names an edition: it starts with such a word, after a year perhaps (`2011 remaster`), or
-/// ends with one (`remastered 2011` starts, `2011 digital remaster` ends).
-fn is_edition(note: &str) -> bool {
-    let note = note.trim();
-    let unyeared = note.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-    EDITIONS
-        .iter()
-        .any(|word| starts_with_word(note, word) || starts_with_word(unyeared, word))
-        || note.ends_with("remaster")
-        || note.ends_with("remastered")
+/// Joins the tracks of the same code of so many letters and digits, in upper or lower case, with or without hyphens.
+fn join_codes(codes: &Strings, length: usize, songs: &mut Songs) {
+    let mut first: HashMap<String, u32> = HashMap::new();
+    for (track, code) in codes.iter().enumerate() {
+        let letters: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+        if letters.len() == length {
+            let first = *first.entry(letters.to_ascii_uppercase()).or_insert(track as u32);
+            songs.join(first, track as u32);
+        }
+    }
 }
 
-fn starts_with_word(text: &str, word: &str) -> bool {
-    text.strip_prefix(word)
-        .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+/// Disjoint sets of tracks, each named by its first one.
+struct Songs {
+    parents: Vec<u32>,
+}
+
+impl Songs {
+    fn of_one_track_each(tracks: usize) -> Self {
+        Self {
+            parents: (0..tracks as u32).collect(),
+        }
+    }
+
+    fn first(&mut self, mut track: u32) -> u32 {
+        while self.parents[track as usize] != track {
+            let parent = self.parents[track as usize];
+            self.parents[track as usize] = self.parents[parent as usize];
+            track = parent;
+        }
+        track
+    }
+
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.first(a), self.first(b));
+        self.parents[a.max(b) as usize] = a.min(b);
+    }
+
+    fn numbers(mut self) -> Vec<u32> {
+        (0..self.parents.len() as u32)
+            .map(|track| self.first(track))
+            .collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::title_key;
+    use crate::catalogue::{CatalogueBuilder, NewTrack};
 
-    #[test]
-    fn editions_of_a_song_share_a_key() {
-        for title in [
-            "Africa",
-            "AFRICA!",
-            "Africa (feat. X)",
-            "Africa - 2018 Remaster",
-            "Africa [Remastered 2018]",
-        ] {
-            assert_eq!(title_key(title), "africa", "{title}");
+    /// The songs of tracks with a name, artists, an ISRC and an MBID.
+    fn songs(tracks: &[(&str, &[&str], &str, &str)]) -> Vec<u32> {
+        let mut builder = CatalogueBuilder::default();
+        for (at, (name, artists, isrc, mbid)) in tracks.iter().enumerate() {
+            let track = NewTrack {
+                id: &at.to_string(),
+                name,
+                artists,
+                album: None,
+                release_date: None,
+                genre: None,
+                license: None,
+                isrc: Some(*isrc).filter(|code| !code.is_empty()),
+                mbid: Some(*mbid).filter(|code| !code.is_empty()),
+                popularity: None,
+                features: [
+                    0.5, 0.5, 1.0, -5.0, 1.0, 0.1, 0.1, 0.0, 0.1, 0.5, 120.0, 180_000.0,
+                ],
+            };
+            builder.push(&track).unwrap();
         }
-        assert_eq!(title_key("Song - Radio Edit"), "song");
+        builder.finish(None).songs().to_vec()
     }
 
     #[test]
-    fn other_songs_keep_theirs() {
-        assert_ne!(title_key("Africa (Live)"), title_key("Africa"));
-        assert_ne!(title_key("Africa - Acoustic"), title_key("Africa"));
-        assert_ne!(title_key("Without Me (With You)"), title_key("Without"));
-        assert_eq!(title_key("???"), "???");
-        assert_ne!(title_key("Call (me"), title_key("Call"));
-        assert_ne!(title_key("Song - Withered"), title_key("Song"));
+    fn artists_in_another_order_or_spelling_sing_the_same_song() {
+        let found = songs(&[
+            ("Torrent", &["Sidney", "Martin"], "", ""),
+            ("Torrent", &["Martin"], "", ""),
+            ("Torrent - Edit", &["SIDNÉY!"], "", ""),
+            ("Torrent", &["Somebody"], "", ""),
+            ("Other", &["Martin"], "", ""),
+        ]);
+        assert_eq!(found, [0, 0, 0, 3, 4]);
+    }
+
+    #[test]
+    fn one_recording_is_one_song_whatever_it_is_called() {
+        let found = songs(&[
+            ("Uno", &["A"], "US-RC1-76-07839", ""),
+            ("One", &["B"], "usrc17607839", ""),
+            ("Two", &["C"], "", "b1a9c0e9-d987-4042-ae91-78d6a3267d69"),
+            ("Deux", &["D"], "", "B1A9C0E9-D987-4042-AE91-78D6A3267D69"),
+            ("Three", &["E"], "", ""),
+            ("Four", &["F"], "n/a", "n/a"),
+            ("Five", &["G"], "n/a", "n/a"),
+        ]);
+        assert_eq!(found, [0, 0, 2, 2, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_joined_by_title_and_by_code_is_one_song() {
+        let found = songs(&[
+            ("Blue", &["A"], "USRC17607839", ""),
+            ("Azul", &["B"], "USRC17607840", ""),
+            ("Blau", &["C"], "USRC17607839", ""),
+            ("Azul - Radio Edit", &["B"], "USRC17607839", ""),
+        ]);
+        assert_eq!(found, [0, 0, 0, 0]);
     }
 }

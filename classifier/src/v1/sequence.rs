@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::catalogue::Catalogue;
-use crate::numbers::below;
+use crate::numbers;
 
 /// Shuffling draws from its own stream of the request's seed.
 const SHUFFLE_STREAM: u64 = 2;
@@ -28,13 +28,10 @@ pub(crate) fn arrange(catalogue: &Catalogue, request: &PlaylistRequest, tracks: 
     }
 }
 
-/// Fisher and Yates.
 fn shuffle<T>(seed: u64, items: &mut [T]) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(SHUFFLE_STREAM);
-    for last in (1..items.len()).rev() {
-        items.swap(last, below(&mut rng, last as u64 + 1) as usize);
-    }
+    numbers::shuffle(&mut rng, items);
 }
 
 /// Starts with the best track and goes on to whichever of the rest costs least after it, the better one on a tie.

@@ -1,0 +1,156 @@
+//! Gaussian process regression with a rational quadratic kernel of the Manhattan distance.
+//!
+//! ```text
+//! k(x, z) = amplitude (1 + sum_j r_j |x_j - z_j| / (2 length))^-2        alpha = (K + diag(s))^-1 (y - centre)
+//! score(z) = centre + sum_i k(z_i, z) alpha_i
+//! ```
+//!
+//! (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2.2 and 4.2.1; leave-one-out by 5.12.) The kernel
+//! needs no exponential, so it has the same bits everywhere.
+
+use super::{Example, centre};
+use crate::algebra::{Cholesky, Matrix, dot};
+
+/// The most examples that are kept in the sum: the work of learning grows with their third power.
+pub const EXAMPLES_MAX: usize = 256;
+const AMPLITUDE: f64 = 2.0;
+const LENGTH: f64 = 3.0;
+const PIVOT_MIN: f64 = 1e-9;
+
+/// What a listener's labels say of tracks near to them.
+#[derive(Debug, Clone)]
+pub struct KernelModel {
+    relevance: Vec<f64>,
+    centre: f64,
+    /// The features of the examples, times their relevance, one column after another.
+    columns: Vec<f64>,
+    alpha: Vec<f64>,
+    values: Vec<f64>,
+    gram: Cholesky,
+}
+
+impl KernelModel {
+    /// Learns from the first [`EXAMPLES_MAX`] examples, each with a value per feature.
+    #[must_use]
+    pub fn learn(relevance: &[f64], examples: &[Example]) -> Self {
+        let examples = &examples[..examples.len().min(EXAMPLES_MAX)];
+        let centre = centre(examples);
+        let count = examples.len();
+        let value = |(feature, relevance): (usize, &f64)| {
+            let relevance = *relevance;
+            examples.iter().map(move |example| relevance * example.z[feature])
+        };
+        let columns: Vec<f64> = relevance.iter().enumerate().flat_map(value).collect();
+        let mut gram = Matrix::zeros(count);
+        for (row, example) in examples.iter().enumerate() {
+            let near = kernels(&columns, count, scaled(relevance, &example.z));
+            for (column, value) in near[..row].iter().enumerate() {
+                gram.add(row, column, *value);
+            }
+            gram.add(row, row, AMPLITUDE + 1.0 / example.precision());
+        }
+        let gram = gram.cholesky(PIVOT_MIN);
+        let values: Vec<f64> = examples.iter().map(|example| example.value - centre).collect();
+        Self {
+            relevance: relevance.to_vec(),
+            centre,
+            columns,
+            alpha: gram.solve(&values),
+            values,
+            gram,
+        }
+    }
+
+    /// The score of a track, around -1 (disliked) to 1 (liked).
+    #[must_use]
+    pub fn score(&self, z: &[f64]) -> f64 {
+        self.centre + dot(&self.near(z), &self.alpha)
+    }
+
+    /// The variance of [`KernelModel::score`]: how far the track is from every example.
+    #[must_use]
+    pub fn variance(&self, z: &[f64]) -> f64 {
+        let half = self.gram.solve_lower(&self.near(z));
+        AMPLITUDE - dot(&half, &half)
+    }
+
+    /// What the score of each example would be, had it not been learned from.
+    #[must_use]
+    pub fn leave_one_out(&self) -> Vec<f64> {
+        let mut unit = vec![0.0; self.alpha.len()];
+        let mut out = |index: usize| {
+            unit[index] = 1.0;
+            let half = self.gram.solve_lower(&unit);
+            unit[index] = 0.0;
+            self.centre + self.values[index] - self.alpha[index] / dot(&half, &half)
+        };
+        (0..self.alpha.len()).map(&mut out).collect()
+    }
+
+    fn near(&self, z: &[f64]) -> Vec<f64> {
+        kernels(&self.columns, self.alpha.len(), scaled(&self.relevance, z))
+    }
+}
+
+fn scaled(relevance: &[f64], z: &[f64]) -> impl Iterator<Item = f64> {
+    relevance.iter().zip(z).map(|(r, z)| r * z)
+}
+
+/// The kernel between a track and each of `count` examples, a feature at a time: each sum has one order, and the compiler
+/// takes several examples at once.
+fn kernels(columns: &[f64], count: usize, track: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut kernels = vec![0.0; count];
+    for (column, z) in columns.chunks_exact(count.max(1)).zip(track) {
+        for (distance, x) in kernels.iter_mut().zip(column) {
+            *distance += (x - z).abs();
+        }
+    }
+    for distance in &mut kernels {
+        let base = 1.0 + *distance / (2.0 * LENGTH);
+        *distance = AMPLITUDE / (base * base);
+    }
+    kernels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learner::examples_for_tests as examples;
+
+    #[test]
+    fn leaving_one_out_is_learning_without_it() {
+        let all = examples();
+        let model = KernelModel::learn(&[1.0, 0.5, 0.2], &all);
+        // The mean label is kept as it was: the formula takes it as given.
+        for (index, left_out) in model.leave_one_out().into_iter().enumerate() {
+            let mut rest = all.clone();
+            let out = rest.remove(index);
+            let mut without = KernelModel::learn(&[1.0, 0.5, 0.2], &rest);
+            let values: Vec<f64> = rest.iter().map(|example| example.value - model.centre).collect();
+            without.alpha = without.gram.solve(&values);
+            without.centre = model.centre;
+            assert!((without.score(&out.z) - left_out).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn it_follows_labels_that_no_quadratic_form_can() {
+        let example = |x: f64, value: f64| Example {
+            z: vec![x],
+            value,
+            weight: 4.0,
+        };
+        let waves: Vec<Example> = (-8..=8)
+            .map(|i| example(f64::from(i) / 2.0, if i % 4 == 0 { 1.0 } else { -1.0 }))
+            .collect();
+        let model = KernelModel::learn(&[6.0], &waves);
+        assert!(model.score(&[0.0]) > model.score(&[1.0]) && model.score(&[2.0]) > model.score(&[3.0]));
+    }
+
+    #[test]
+    fn it_is_sure_near_its_examples_only() {
+        let model = KernelModel::learn(&[1.0; 3], &examples());
+        assert!(model.variance(&examples()[0].z) < 0.8 * model.variance(&[4.0, -4.0, 4.0]));
+        assert_eq!(KernelModel::learn(&[1.0; 3], &[]).score(&[1.0; 3]), 0.0);
+    }
+}
