@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Demo,
     /// Brings the database of `DATABASE_URL` to the shape that this program needs.
     Migrate,
-    /// Trains, publishes, lists and shows base models.
+    /// Trains, evaluates, publishes, takes back, lists, shows and compares models.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Shows and rebuilds the views.
@@ -159,25 +159,95 @@ pub(crate) struct DeadLetterName {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
     /// Fits a base model on likes and dislikes (CSV: listener, track features, rating).
-    Train {
-        /// The ratings; columns `rating` (like or dislike), the features, and optionally `listener`.
-        file: PathBuf,
-        /// Publishes the model, so that later playlists use it; without this it is kept in the registry.
-        #[arg(long)]
-        publish: bool,
-    },
+    Train(TrainArguments),
+    /// Predicts each listener's later ratings from the first ones, with a model and with the neutral one.
+    ///
+    /// After 0, 5, 10, 20 and 50 ratings the later ones are predicted, without those of artists that were rated already:
+    /// area under the ROC curve, negative log-likelihood in nats, Brier score and expected calibration error.
+    Evaluate(EvaluateArguments),
     /// Publishes a model, so that later playlists use it.
     Publish {
         /// A file that holds it, or its fingerprint (the beginning is enough).
         what: String,
     },
+    /// Publishes again the model that was current before, so that later playlists use it.
+    ///
+    /// Going back twice is going back once: after it, `--to` names an earlier model.
+    Rollback {
+        /// Goes back to this model of the registry (the beginning of its fingerprint is enough).
+        #[arg(long, value_name = "MODEL")]
+        to: Option<String>,
+    },
     /// Lists the models that lie in the registry or were published.
     List,
+    /// Shows what listeners like together, as it is current.
+    Companions {
+        /// Lists the companions of this artist.
+        #[arg(long, value_name = "NAME")]
+        artist: Option<String>,
+    },
     /// Shows one model, and whether the registry's copy is sound.
     Show {
         /// Its fingerprint (the beginning is enough); the current one when absent.
         what: Option<String>,
     },
+    /// Compares ours with others on ratings and playlists, and writes a report.
+    Compare(CompareArguments),
+}
+
+/// What models are compared on, and where the report goes.
+#[derive(Debug, Args)]
+#[group(id = "compared", required = true, multiple = true, args = ["ratings", "playlists"])]
+pub(crate) struct CompareArguments {
+    /// Ratings: the columns of a catalogue, `rating` (like, neutral or dislike), and optionally `listener`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ratings: Option<PathBuf>,
+    /// A folder with `catalogue.csv` and `playlist_tracks.csv` (or `.csv.gz`).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) playlists: Option<PathBuf>,
+    /// The report; its plots go to the folder of the same name without ending.
+    #[arg(long, value_name = "FILE", default_value = "docs/model-report.md")]
+    pub(crate) out: PathBuf,
+    /// The seed of every split and draw.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Fewer draws and playlists, for a first look.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Keeps results here, and goes on from those that are here already. When absent, they stand beside the report
+    /// until it is written.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArguments {
+    /// The ratings; columns `rating` (like, dislike or neutral), the features, and optionally `listener`.
+    pub(crate) file: PathBuf,
+    /// Publishes the model, so that later playlists use it; without this it is kept in the registry.
+    #[arg(long)]
+    pub(crate) publish: bool,
+    /// How much a listener's genre log-odds count, 0 to 10; they do not where this is absent.
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) genre_weight: Option<f64>,
+    /// A rating's weight halves with its age in so many days, 1 to 36500; ratings do not age where this is absent.
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) half_life_days: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// A file that holds the model, or its fingerprint (the beginning is enough); the current one when absent.
+    pub(crate) model: Option<String>,
+    /// The ratings, as `train` reads them; a listener's lines in the order in which they were rated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ratings: PathBuf,
+    /// Takes so many random orders of each listener's ratings in place of the file's order, 1 to 1000.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) draws: Option<u32>,
+    /// Seed of the random orders.
+    #[arg(long, default_value_t = 1, requires = "draws")]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Subcommand)]

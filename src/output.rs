@@ -92,6 +92,46 @@ impl Progress {
     }
 }
 
+/// How far a piece of work of known length is, on standard error: a bar on a terminal, otherwise a line every few
+/// seconds.
+pub(crate) struct Bar {
+    what: &'static str,
+    started: Instant,
+    last: Option<Instant>,
+}
+
+impl Bar {
+    const WIDTH: u64 = 30;
+
+    /// `what` follows the numbers, as in `20 of 400 cells`.
+    pub(crate) fn of(what: &'static str) -> Self {
+        Self {
+            what,
+            started: Instant::now(),
+            last: None,
+        }
+    }
+
+    /// Says how far it is, if it has not been said just now; the end is always said.
+    pub(crate) fn at(&mut self, done: u64, total: u64) {
+        let is_terminal = stderr().is_terminal();
+        let every = Duration::from_millis(if is_terminal { 100 } else { 5_000 });
+        if done < total && self.last.is_some_and(|last| last.elapsed() < every) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let left = self.started.elapsed().as_secs_f64() * (total - done) as f64 / done.max(1) as f64;
+        let said = format!("{done} of {total} {}, about {left:.0} s left", self.what);
+        let filled = (Self::WIDTH * done / total.max(1)) as usize;
+        let bar = format!("[{:<width$}]", "#".repeat(filled), width = Self::WIDTH as usize);
+        let _ = match (is_terminal, done < total) {
+            (false, _) => writeln!(stderr().lock(), "{said}"),
+            (true, true) => write!(stderr().lock(), "\r{bar} {said}   "),
+            (true, false) => writeln!(stderr().lock(), "\r{bar} {said}   "),
+        };
+    }
+}
+
 /// Rows as aligned columns under a header.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -7,6 +7,7 @@ use eventing::relay::{RelayRole, RelayStatus};
 use eventing::{EventLog, Position};
 use projectors::{ProjectionKind, StoreStatus, ViewReader, ViewStore};
 use tokio::sync::watch;
+use workers::CompanionsStatus;
 use workers::registry::watched::RegistryHealth;
 
 use crate::roles::Role;
@@ -201,6 +202,52 @@ pub(crate) fn models(health: watch::Receiver<RegistryHealth>) -> Probe {
     })
 }
 
+/// Playlists are made with the companions that were published last, so a task that lags behind is told and does not count
+/// as unready.
+pub(crate) fn companions(status: watch::Receiver<CompanionsStatus>, log: EventLog) -> Probe {
+    Probe::new(move || {
+        let head = *log.subscribe_head().borrow();
+        let check = companions_check(&status.borrow(), head);
+        async move { check }
+    })
+}
+
+fn companions_check(status: &CompanionsStatus, head: Position) -> Check {
+    let error = status.last_error.as_ref();
+    let error = error.map_or_else(String::new, |error| format!("; last trouble: {error}"));
+    let check = |detail: String| Check::passed("companions", detail + &error);
+    let leads = Measure {
+        name: "companions_leads",
+        help: "Whether this process counts what listeners like together",
+        value: u64::from(status.leads),
+    };
+    if !status.leads {
+        return check("another process counts them".to_owned()).measuring([leads]);
+    }
+    let lag = head.0.saturating_sub(status.folded.0);
+    let published = status.published.map_or_else(
+        || "none published".to_owned(),
+        |position| format!("published as of {position}"),
+    );
+    check(format!(
+        "counts up to {}, {lag} behind, {published}",
+        status.folded
+    ))
+    .measuring([
+        leads,
+        Measure {
+            name: "companions_folded_position",
+            help: "Everything at or below this position is in what is counted",
+            value: status.folded.0,
+        },
+        Measure {
+            name: "companions_lag_events",
+            help: "Positions between what is counted and the head of the log",
+            value: lag,
+        },
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +263,29 @@ mod tests {
         assert!(!bus_check(away(), false).ok);
         assert_eq!(bus_check(away(), true).measures[0].value, 0);
         assert_eq!(bus_check(BusStatus::Connected, false).measures[0].value, 1);
+    }
+
+    #[test]
+    fn companions_tell_how_far_they_are_where_they_are_counted() {
+        let counting = CompanionsStatus {
+            leads: true,
+            folded: Position(7),
+            published: Some(Position(5)),
+            last_error: None,
+        };
+        let check = companions_check(&counting, Position(10));
+        assert_eq!(
+            check.detail.as_deref(),
+            Some("counts up to 7, 3 behind, published as of 5")
+        );
+        let lag = check
+            .measures
+            .iter()
+            .find(|measure| measure.name == "companions_lag_events");
+        assert_eq!(lag.map(|lag| lag.value), Some(3));
+        let standby = companions_check(&CompanionsStatus::default(), Position(10));
+        assert!(standby.ok);
+        assert_eq!((standby.measures.len(), standby.measures[0].value), (1, 0));
     }
 
     fn status(state: ConsumerState) -> ConsumerStatus {

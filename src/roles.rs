@@ -6,7 +6,10 @@ use eventing::bus::Bus;
 use eventing::relay::{Relay, RelayStart};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use workers::{ClassifierSettings, ClassifierWorker, Library, Parts, UsermanagementWorker};
+use workers::{
+    ClassifierSettings, ClassifierWorker, CompanionsSettings, CompanionsTask, Library, Parts,
+    UsermanagementWorker,
+};
 
 use crate::probes;
 use crate::stack::Stack;
@@ -100,10 +103,21 @@ impl Started {
             following.await;
             anyhow::Ok(())
         });
+        self.companions(parts, stack, stopping.clone());
         let worker = ClassifierWorker::new(parts, library, ClassifierSettings::default())?;
         self.probes.push(probes::consumer("classifier", worker.status()));
         self.spawn("the role classifier failed", worker.run(stopping));
         Ok(())
+    }
+
+    fn companions(&mut self, parts: &Parts, stack: &Stack, stopping: CancellationToken) {
+        let task = CompanionsTask::new(parts, CompanionsSettings::default());
+        self.probes
+            .push(probes::companions(task.status(), stack.log.clone()));
+        self.spawn("companions are not kept up", async move {
+            task.run(stopping).await;
+            anyhow::Ok(())
+        });
     }
 
     fn spawn<E>(&mut self, failure: &'static str, work: impl Future<Output = Result<(), E>> + Send + 'static)

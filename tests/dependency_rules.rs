@@ -8,6 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("classifier", &["domain"]),
+    ("tournament", &["domain", "classifier"]),
     ("eventing", &[]),
     ("projectors", &["domain", "classifier", "eventing"]),
     ("workers", &["domain", "classifier", "eventing", "projectors"]),
@@ -21,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "projectors",
             "workers",
             "command-api",
+            "tournament",
         ],
     ),
     ("servers", &[]),

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use bench::server::Program;
+use classifier::BaseModel;
+use domain::Digest;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -101,13 +103,26 @@ async fn what_is_no_model_of_this_catalogue_is_not_published() -> Result<()> {
     let model = model.as_str().context("a fingerprint")?;
 
     let file = folder.path().join("data/models").join(format!("{model}.json"));
-    let mut other: Value = serde_json::from_slice(&std::fs::read(file)?)?;
-    other["schema"] = Value::from("7".repeat(64));
-    let other_features = folder.path().join("other.json");
-    std::fs::write(&other_features, other.to_string())?;
-    let path = other_features.to_str().context("a readable path")?;
+    let model = BaseModel::from_bytes(&std::fs::read(file)?)?;
+    let other = BaseModel {
+        schema: Digest::of("others"),
+        ..model.clone()
+    };
+    let save = |name: &str, bytes: &[u8]| -> Result<String> {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes)?;
+        Ok(file.to_str().context("a readable path")?.to_owned())
+    };
+    let foreign = save("other.json", &other.to_bytes())?;
+    let spaced = save("spaced.json", &serde_json::to_vec_pretty(&model)?)?;
+    let later = String::from_utf8(model.to_bytes())?.replacen("\"format\":1", "\"format\":3", 1);
+    let later = save("later.json", later.as_bytes())?;
+    let (theirs, ours) = (other.schema.to_string(), model.schema.to_string());
     for (what, reason) in [
-        (path, "features"),
+        (foreign.as_str(), theirs.as_str()),
+        (foreign.as_str(), ours.as_str()),
+        (spaced.as_str(), "canonical form"),
+        (later.as_str(), "format 3; this program reads formats 1 and 2"),
         (rated.as_str(), "no base model"),
         ("beef", "is no model"),
     ] {
@@ -116,5 +131,171 @@ async fn what_is_no_model_of_this_catalogue_is_not_published() -> Result<()> {
         assert!(said.contains(reason), "{said}");
     }
     assert!(current(&json(&program, &["model", "list"]).await?).is_empty());
+    Ok(())
+}
+
+/// A data folder with a catalogue, and two files of ratings.
+async fn furnished() -> Result<(TempDir, Program, [String; 2])> {
+    let folder = TempDir::with_prefix("segue-model-")?;
+    let program = Program::new(env!("CARGO_BIN_EXE_segue"), folder.path().join("data"));
+    program
+        .tool(&["catalogue", "generate", "--tracks", "60"], "")
+        .await?;
+    let odd = ratings(&program, &folder.path().join("odd.csv"), |number| number % 2 == 1).await?;
+    let early = ratings(&program, &folder.path().join("early.csv"), |number| number < 30).await?;
+    Ok((folder, program, [odd, early]))
+}
+
+/// Why a tool refused.
+async fn refused(program: &Program, arguments: &[&str]) -> Result<String> {
+    let (status, _, said) = program.run(arguments, "").await?;
+    anyhow::ensure!(
+        status.code() == Some(1),
+        "{arguments:?} ended with {status}: {said}"
+    );
+    Ok(said)
+}
+
+/// How often a model was published, as the log says.
+async fn publications(program: &Program) -> Result<u64> {
+    let status = json(program, &["model", "list"]).await?;
+    Ok(status
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row["position"].as_u64())
+        .max()
+        .unwrap_or(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_is_a_publication_that_is_made_once() -> Result<()> {
+    let (_folder, program, [odd, early]) = furnished().await?;
+    assert!(
+        refused(&program, &["model", "rollback"])
+            .await?
+            .contains("no model is published yet")
+    );
+    let first = json(&program, &["model", "train", &odd, "--publish"]).await?["model"].clone();
+    let said = refused(&program, &["model", "rollback"]).await?;
+    assert!(said.contains("none to go back to"), "{said}");
+
+    let second = json(&program, &["model", "train", &early, "--publish"]).await?["model"].clone();
+    let back = json(&program, &["model", "rollback"]).await?;
+    assert_eq!((&back["model"], &back["from"]), (&first, &second));
+    assert_eq!(current(&json(&program, &["model", "list"]).await?), [&first]);
+    let again = json(&program, &["model", "rollback"]).await?;
+    assert_eq!((&again["model"], &again["from"]), (&first, &Value::Null));
+    assert_eq!(
+        again["position"], back["position"],
+        "asking again publishes nothing"
+    );
+    assert_eq!(Value::from(publications(&program).await?), back["position"]);
+
+    let digits = second.as_str().context("a fingerprint")?;
+    let forth = json(&program, &["model", "rollback", "--to", &digits[..8]]).await?;
+    assert_eq!((&forth["model"], &forth["from"]), (&second, &first));
+    let third = json(
+        &program,
+        &["model", "train", &odd, "--genre-weight", "0.5", "--publish"],
+    )
+    .await?;
+    assert_eq!(json(&program, &["model", "rollback"]).await?["model"], second);
+    let list = json(&program, &["model", "list"]).await?;
+    assert_eq!(current(&list), [&second]);
+    let rows = list.as_array().context("rows")?;
+    let pointed: Vec<_> = rows.iter().filter(|row| row["pointed"] == true).collect();
+    assert_eq!(pointed.len(), 1);
+    assert_eq!(
+        pointed[0]["model"], second,
+        "the registry's pointer went back as well"
+    );
+
+    let third = third["model"].as_str().context("a fingerprint")?;
+    std::fs::remove_file(program.data().join("models").join(format!("{third}.json")))?;
+    let said = refused(&program, &["model", "rollback", "--to", third]).await?;
+    assert!(said.contains("not in the registry"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_evaluated_beside_the_neutral_one() -> Result<()> {
+    let (_folder, program, [odd, early]) = furnished().await?;
+    let said = refused(&program, &["model", "evaluate", "--ratings", &odd]).await?;
+    assert!(said.contains("no model is published yet"), "{said}");
+    json(&program, &["model", "train", &early, "--publish"]).await?;
+    let evaluated = json(&program, &["model", "evaluate", "--ratings", &early]).await?;
+    assert_eq!(
+        (&evaluated["listeners"], &evaluated["ratings"]),
+        (&Value::from(3), &Value::from(60))
+    );
+    let learned: Vec<_> = evaluated["points"]
+        .as_array()
+        .context("points")?
+        .iter()
+        .map(|point| point["learned"].as_u64())
+        .collect();
+    assert_eq!(
+        learned,
+        [Some(0), Some(5)],
+        "after ten ratings every artist is known"
+    );
+    let before = &evaluated["points"][0];
+    assert_eq!(before["of_neutral"]["auc"], 0.5, "nothing is known of anybody");
+    assert_ne!(before["of_model"]["auc"], 0.5);
+
+    let drawn = ["model", "evaluate", "--ratings", &early, "--draws", "4"];
+    let drawn = json(&program, &drawn).await?;
+    assert_eq!(
+        (&drawn["draws"], &drawn["points"][0]["sequences"]),
+        (&Value::from(4), &Value::from(12))
+    );
+    let table = program
+        .tool(&["model", "evaluate", "--ratings", &early], "")
+        .await?;
+    for heading in ["AUC", "log-loss", "Brier", "calibration error", "neutral"] {
+        assert!(table.contains(heading), "{table}");
+    }
+    let said = refused(&program, &["model", "evaluate", "beef", "--ratings", &early]).await?;
+    assert!(said.contains("is no model"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_genre_weight_and_a_half_life_are_part_of_the_artifact() -> Result<()> {
+    let (_folder, program, [odd, _]) = furnished().await?;
+    let plain = json(&program, &["model", "train", &odd]).await?["model"].clone();
+    let tuned = [
+        "model",
+        "train",
+        &odd,
+        "--genre-weight",
+        "0.25",
+        "--half-life-days",
+        "180",
+    ];
+    let tuned = json(&program, &tuned).await?["model"].clone();
+    let show = async |model: &Value| -> Result<Value> {
+        let model = model.as_str().context("a fingerprint")?;
+        Ok(json(&program, &["model", "show", model]).await?["model"].clone())
+    };
+    let (plain, tuned) = (show(&plain).await?, show(&tuned).await?);
+    assert_eq!(plain["format"], 1);
+    assert!(plain.get("genre_weight").is_none(), "{plain}");
+    assert_eq!(
+        (&tuned["format"], &tuned["genre_weight"], &tuned["half_life_days"]),
+        (&Value::from(2), &Value::from(0.25), &Value::from(180.0))
+    );
+    for (flag, number, bounds) in [
+        ("--genre-weight", "11", "0 to 10"),
+        ("--half-life-days", "0.5", "1 to 36500"),
+    ] {
+        let said = refused(&program, &["model", "train", &odd, flag, number]).await?;
+        assert!(said.contains(bounds), "{said}");
+    }
+    assert_eq!(
+        json(&program, &["model", "list"]).await?.as_array().map(Vec::len),
+        Some(2)
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Tells the executor how each aggregate's events are stored.
 
-use domain::{Account, BaseModel, Catalogue, Listener, Playlist, StoredEvent};
+use domain::{Account, BaseModel, Catalogue, Companions, Listener, Playlist, StoredEvent};
 use eventing::{Codec, EncodedEvent, Executor, SchemaVersion};
 
 /// The stored forms of every aggregate of the domain.
@@ -34,4 +34,4 @@ macro_rules! codec_for {
     };
 }
 
-codec_for!(Account, BaseModel, Catalogue, Listener, Playlist);
+codec_for!(Account, BaseModel, Catalogue, Companions, Listener, Playlist);

@@ -45,7 +45,7 @@ pub use projections::{
     accounts::{AccountView, SessionView},
     library::{CatalogueView, ModelView},
     playlists::{PlaylistStatus, PlaylistView},
-    taste_models::{ListenerTaste, RatingView, TasteView},
+    taste_models::{ListenerTaste, PLAYS_KEPT, Played, Rated, RatingView, TasteView},
 };
 pub use reader::{Page, ProjectionStatus, RatedTrack, ViewReader, Viewed, listener_taste_as_of};
 pub use rebuild::{Rebuilt, rebuild, rebuild_together};

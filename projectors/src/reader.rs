@@ -482,18 +482,12 @@ impl<'a> Live<'a> {
 
     fn listener_taste(&self, stream: &StreamId) -> Result<Viewed<ListenerTaste>, ViewError> {
         let viewed = self.taste(stream)?;
-        let ratings = self.entries::<taste_models::RatingOnly>(stream, taste_models::RATINGS)?;
-        let played = self.entries::<taste_models::LastPlayed>(stream, taste_models::PLAYS)?;
+        let ratings = self.entries::<taste_models::Rated>(stream, taste_models::RATINGS)?;
+        let played = self.entries::<taste_models::Played>(stream, taste_models::PLAYS)?;
         Ok(viewed.map(|view| ListenerTaste {
             taste: view.taste,
-            ratings: ratings
-                .into_iter()
-                .map(|(track, entry)| (track, entry.rating))
-                .collect(),
-            played: played
-                .into_iter()
-                .map(|(track, entry)| (track, entry.played_at))
-                .collect(),
+            ratings: ratings.into_iter().collect(),
+            played: played.into_iter().collect(),
         }))
     }
 
@@ -697,17 +691,17 @@ fn taste_of(stream: StreamId, events: Vec<Opened>) -> Result<ListenerTaste, View
     };
     let artists = view.entries::<taste_models::ArtistEntry>(taste_models::ARTISTS)?;
     let artists = artists.into_iter().map(|(_, entry)| entry);
-    let ratings = view.entries::<taste_models::RatingOnly>(taste_models::RATINGS)?;
-    let played = view.entries::<taste_models::LastPlayed>(taste_models::PLAYS)?;
+    let ratings = view.entries::<taste_models::Rated>(taste_models::RATINGS)?;
+    let played = view.entries::<taste_models::Played>(taste_models::PLAYS)?;
     Ok(ListenerTaste {
         taste: head.clone().with_artists(artists).taste,
         ratings: ratings
             .into_iter()
-            .map(|(track, entry)| Ok((track_of(track.as_bytes(), "")?, entry.rating)))
+            .map(|(track, entry)| Ok((track_of(track.as_bytes(), "")?, entry)))
             .collect::<Result<_, ViewError>>()?,
         played: played
             .into_iter()
-            .map(|(track, entry)| Ok((track_of(track.as_bytes(), "")?, entry.played_at)))
+            .map(|(track, entry)| Ok((track_of(track.as_bytes(), "")?, entry)))
             .collect::<Result<_, ViewError>>()?,
     })
 }

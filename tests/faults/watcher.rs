@@ -81,7 +81,7 @@ pub(crate) type Ended = Arc<Mutex<Vec<(Instant, Session)>>>;
 
 /// How many of them are asked of in turn.
 const ENDED_MAX: usize = 20;
-/// A process hears of another's appends within about 50 ms, and says so; on a machine full of other work it is later.
+/// A process hears of another's appends within about 20 ms, and says so; on a machine full of other work it is later.
 const HEARSAY: Duration = Duration::from_secs(2);
 
 /// Signs in and out, and from the answer on the token is worth nothing: at once where it was ended, and elsewhere as soon as

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
+use classifier::GeneratorVersion;
 use domain::{Playlist, PlaylistId, PlaylistRejection};
 use eventing::{ExecuteError, Executed, Metadata, Order, failpoint};
 use projectors::DomainExecutor;
@@ -109,7 +110,7 @@ impl Generator {
             Asked::Erased => return Ok(Outcome::Erased),
         };
         let inputs = Inputs::before(&request, log, keys, Some(&views.reader())).await?;
-        let answer = answer(&request, inputs, &self.library).await?;
+        let answer = answer(GeneratorVersion::CURRENT, &request, inputs, &self.library).await?;
         failpoint!("generate.before_append");
         let outcome = self.record(&request, answer).await?;
         failpoint!("generate.after_append");

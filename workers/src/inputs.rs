@@ -1,6 +1,6 @@
 //! What stood in the log before a request: all that a playlist is made from.
 
-use domain::{Event, PlaylistId, StoredEvent, base_model, catalogue, playlist};
+use domain::{Event, PlaylistId, StoredEvent, base_model, catalogue, companions, playlist};
 use eventing::{
     EventLog, KeyError, Keys, LogError, Payload, Position, RecordedEvent, StreamId, SubjectId, Version,
 };
@@ -10,6 +10,7 @@ use projectors::{ListenerTaste, ViewError, ViewReader, listener_taste_as_of};
 pub(crate) const REQUESTED: &str = "playlist.requested";
 const IMPORTED: &str = "catalogue.imported";
 const PUBLISHED: &str = "model.published";
+const COUNTED: &str = "companions.published";
 
 /// What is known of a playlist's stream.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Inputs {
     pub catalogue: Option<catalogue::Imported>,
     /// The last base model before the request.
     pub model: Option<base_model::Published>,
+    /// The last companions before the request.
+    pub companions: Option<companions::Published>,
     /// What the listener did before the request.
     pub taste: ListenerTaste,
     /// The version of the listener's stream that says so.
@@ -146,9 +149,11 @@ impl Inputs {
         let catalogue = catalogue.map(|domain::CatalogueEvent::Imported(imported)| imported);
         let model = last_before(log, PUBLISHED, position).await?;
         let model = model.map(|domain::BaseModelEvent::Published(published)| published);
+        let companions = last_companions_before(log, position).await?;
         Ok(Self {
             catalogue,
             model,
+            companions,
             taste,
             listener_version,
         })
@@ -162,6 +167,15 @@ async fn viewed(views: &ViewReader, request: &Request, version: Version) -> Opti
     }
     let viewed = views.listener_taste(request.requested.owner).await.ok()?;
     (viewed.version == version).then_some(viewed.view)
+}
+
+/// The last companions before `position`.
+pub(crate) async fn last_companions_before(
+    log: &EventLog,
+    position: Position,
+) -> Result<Option<companions::Published>, InputsError> {
+    let counted = last_before(log, COUNTED, position).await?;
+    Ok(counted.map(|domain::CompanionsEvent::Published(published)| published))
 }
 
 async fn last_before<E: StoredEvent>(

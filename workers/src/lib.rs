@@ -7,7 +7,8 @@
 //! | [`generator`] | takes requests in, makes several at a time, and finds those that were missed |
 //! | [`generation`] | one request to its one answer: a pure function of the log before it |
 //! | [`inputs`] | what stood in the log before a request |
-//! | [`library`] | decoded catalogues and base models, by digest |
+//! | [`library`] | decoded catalogues, base models and companions, by digest |
+//! | [`companions`] | what listeners like together, folded from the log and published in it |
 //! | [`registry`] | where base models lie, and which is current |
 //! | [`recompute`](mod@recompute) | an answer computed again, for auditors |
 //!
@@ -22,6 +23,7 @@
 //! The rules are `domain`'s, the arithmetic `classifier`'s, the folds `projectors`', delivery `eventing`'s.
 
 pub mod classifier;
+pub mod companions;
 pub mod generation;
 pub mod generator;
 pub mod inputs;
@@ -34,6 +36,7 @@ pub mod usermanagement;
 
 pub use self::{
     classifier::{ClassifierSettings, ClassifierWorker},
+    companions::{CompanionsSettings, CompanionsStatus, CompanionsTask},
     generation::{Answer, Refusal},
     generator::{Generator, GeneratorSettings, GeneratorTask, Outcome},
     library::Library,

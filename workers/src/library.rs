@@ -1,9 +1,9 @@
-//! Catalogues and base models in memory, by digest. What a digest names never changes, so nothing here goes stale.
+//! Catalogues, base models and companions in memory, by digest. What a digest names never changes, so nothing here goes stale.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use classifier::{BaseModel, Catalogue};
+use classifier::{BaseModel, Catalogue, Companions};
 use domain::{Digest, FeatureSchema};
 use eventing::{EventLog, LogError};
 use parking_lot::Mutex;
@@ -18,22 +18,27 @@ use crate::registry::watched::{RegistryHealth, Watched};
 
 /// Decoded base models kept at most; each is some kilobytes.
 const MODELS_MAX: usize = 16;
+/// Decoded companions kept at most: the current ones, and those from before a publication while older requests are still
+/// being answered. Some tens of megabytes each with very many listeners.
+const COMPANIONS_MAX: usize = 2;
 /// How often the registry is looked at: soon enough to tell of trouble before a model is needed.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Loads catalogues and base models, and keeps the last used. Cheap to clone.
+/// Loads catalogues, base models and companions, and keeps the last used. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Library {
     log: EventLog,
     registry: Arc<Watched>,
     catalogues: Catalogues,
-    models: Arc<Models>,
+    models: Arc<Kept<BaseModel>>,
+    companions: Arc<Kept<Companions>>,
 }
 
-/// Decoded models.
-#[derive(Debug, Default)]
-struct Models {
-    recent: Mutex<Recent<BaseModel>>,
+/// What was decoded last.
+#[derive(Debug)]
+struct Kept<T> {
+    recent: Mutex<Recent<T>>,
+    max: usize,
     /// Held while one is loaded, so that many playlists do not load the same; those in memory need not wait for it.
     loading: tokio::sync::Mutex<()>,
 }
@@ -93,7 +98,8 @@ impl Library {
             log,
             registry: Arc::new(Watched::new(registry)),
             catalogues,
-            models: Arc::default(),
+            models: Arc::new(Kept::at_most(MODELS_MAX)),
+            companions: Arc::new(Kept::at_most(COMPANIONS_MAX)),
         }
     }
 
@@ -124,6 +130,30 @@ impl Library {
         };
         self.registry.verified(model, is_from_log);
         Ok(self.models.put(model, decoded))
+    }
+
+    /// The companions `digest`, whose bytes are the blob `blob`: from memory or from the log.
+    ///
+    /// # Errors
+    /// See [`LibraryError`].
+    pub async fn companions(&self, digest: Digest, blob: Digest) -> Result<Arc<Companions>, LibraryError> {
+        if let Some(known) = self.companions.get(digest) {
+            return Ok(known);
+        }
+        let _loading = self.companions.loading.lock().await;
+        if let Some(known) = self.companions.get(digest) {
+            return Ok(known);
+        }
+        let bytes = self.log.blob(blob.as_bytes()).await?;
+        let bytes = bytes.ok_or(LibraryError::Missing(blob))?;
+        let decoded = tokio::task::spawn_blocking(move || Companions::from_bytes(&bytes)).await;
+        let decoded = decoded
+            .map_err(|error| LibraryError::unusable(digest, error))?
+            .map_err(|error| LibraryError::unusable(digest, error))?;
+        if decoded.digest() != digest {
+            return Err(LibraryError::unusable(digest, "its digest is another"));
+        }
+        Ok(self.companions.put(digest, decoded))
     }
 
     /// What is known of the registry's health, for readiness and metrics.
@@ -197,13 +227,21 @@ fn decode(model: Digest, bytes: &[u8]) -> Result<BaseModel, LibraryError> {
     Ok(decoded)
 }
 
-impl Models {
-    fn get(&self, model: Digest) -> Option<Arc<BaseModel>> {
-        self.recent.lock().get(model)
+impl<T> Kept<T> {
+    fn at_most(max: usize) -> Self {
+        Self {
+            recent: Mutex::default(),
+            max,
+            loading: tokio::sync::Mutex::default(),
+        }
     }
 
-    fn put(&self, model: Digest, decoded: BaseModel) -> Arc<BaseModel> {
-        self.recent.lock().put(model, decoded, MODELS_MAX)
+    fn get(&self, digest: Digest) -> Option<Arc<T>> {
+        self.recent.lock().get(digest)
+    }
+
+    fn put(&self, digest: Digest, decoded: T) -> Arc<T> {
+        self.recent.lock().put(digest, decoded, self.max)
     }
 }
 

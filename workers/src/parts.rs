@@ -32,7 +32,8 @@ pub fn topology() -> eventing::bus::Topology {
     )
 }
 
-/// The tag of a category of streams; `None` for one that no role reads.
+/// The tag of a category of streams; `None` for one that no role waits for. Companions are read from the log when a playlist
+/// needs them, so nobody has to be told of them.
 fn tag_of(category: &str) -> Option<&'static str> {
     match category {
         domain::AccountId::CATEGORY => Some(USERMANAGEMENT),
@@ -83,6 +84,7 @@ mod tests {
                 );
             }
         }
+        assert_eq!(tag_of(domain::CompanionsId::CATEGORY), None);
         assert_eq!(tag_of("other"), None);
     }
 }

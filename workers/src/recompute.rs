@@ -1,7 +1,7 @@
 //! An answer computed again, for auditors: from the log and the keys alone, with no view and no clock.
 
 use bytes::Bytes;
-use classifier::GENERATOR_VERSION;
+use classifier::GeneratorVersion;
 use domain::{Event, PlaylistEvent, PlaylistId, StoredEvent};
 use eventing::{EventLog, KeyError, Keys, Payload, RecordedEvent};
 use projectors::Catalogues;
@@ -81,10 +81,12 @@ pub async fn recompute(
 ) -> Result<Bytes, RecomputeError> {
     let recomputer = Recomputer::new(log.clone(), keys.clone(), registry.clone());
     match Asked::read(log, keys, playlist).await? {
-        Asked::Open(request) | Asked::Answered(request, _) => match recomputer.answer(&request).await? {
-            Answer::Generated(generated) => Ok(payload_of(*generated)),
-            Answer::Failed(_) => Err(RecomputeError::NoPlaylist),
-        },
+        Asked::Open(request) | Asked::Answered(request, _) => {
+            match recomputer.answer(GeneratorVersion::CURRENT, &request).await? {
+                Answer::Generated(generated) => Ok(payload_of(*generated)),
+                Answer::Failed(_) => Err(RecomputeError::NoPlaylist),
+            }
+        }
         Asked::Unknown | Asked::Erased => Err(RecomputeError::NoPlaylist),
     }
 }
@@ -123,33 +125,42 @@ impl Recomputer {
             Payload::Erased => return Ok(Recomputed::Erased),
         };
         match decode(recorded, &payload)? {
-            PlaylistEvent::Generated(generated) if generated.generator != GENERATOR_VERSION => {
-                Ok(Recomputed::OtherGenerator {
-                    generator: generated.generator,
-                })
-            }
-            PlaylistEvent::Failed(failed) => match self.answer(request).await? {
+            PlaylistEvent::Failed(failed) => match self.answer(GeneratorVersion::CURRENT, request).await? {
                 Answer::Failed(refusal) if refusal.reason == failed.reason => Ok(Recomputed::SameFailure),
                 computed => Ok(Recomputed::Differs {
                     recorded: payload,
                     computed,
                 }),
             },
-            _ => match self.answer(request).await? {
-                Answer::Generated(generated) if payload_of((*generated).clone()) == payload => {
-                    Ok(Recomputed::Same { payload })
-                }
-                computed => Ok(Recomputed::Differs {
-                    recorded: payload,
-                    computed,
-                }),
-            },
+            PlaylistEvent::Generated(generated) => {
+                let Some(version) = GeneratorVersion::numbered(generated.generator) else {
+                    return Ok(Recomputed::OtherGenerator {
+                        generator: generated.generator,
+                    });
+                };
+                self.compare_playlist(version, request, payload).await
+            }
+            PlaylistEvent::Requested(_) => Err(RecomputeError::Undecodable),
         }
     }
 
-    async fn answer(&self, request: &Request) -> Result<Answer, RecomputeError> {
+    async fn compare_playlist(
+        &self,
+        version: GeneratorVersion,
+        request: &Request,
+        recorded: Bytes,
+    ) -> Result<Recomputed, RecomputeError> {
+        match self.answer(version, request).await? {
+            Answer::Generated(generated) if payload_of((*generated).clone()) == recorded => {
+                Ok(Recomputed::Same { payload: recorded })
+            }
+            computed => Ok(Recomputed::Differs { recorded, computed }),
+        }
+    }
+
+    async fn answer(&self, version: GeneratorVersion, request: &Request) -> Result<Answer, RecomputeError> {
         let inputs = Inputs::before(request, &self.log, &self.keys, None).await?;
-        Ok(answer(request, inputs, &self.library).await?)
+        Ok(answer(version, request, inputs, &self.library).await?)
     }
 }
 

@@ -43,6 +43,8 @@ enum Part {
     Commands,
     /// The same with the log on PostgreSQL, beside a plain cqrs-es service.
     Postgres,
+    /// How soon views show what was acknowledged, with the log on PostgreSQL and all else in one process.
+    PostgresLag,
     /// Events appended by the log alone.
     Appends,
     /// Playlists, requested to ready.
@@ -55,15 +57,17 @@ enum Part {
     Signins,
     /// Reads beside an echo.
     Reads,
-    /// Scoring beside memory and linfa.
+    /// Scoring beside memory, linfa and scikit-learn.
     Scoring,
+    /// A playlist made in memory, on one thread.
+    Generation,
     /// Durable commands through HTTP on the whole production stack.
     ClusterCommands,
     /// Playlists, requested to ready, on the whole production stack.
     ClusterPlaylists,
     /// Messages from the log to the broker and from there to the views.
     ClusterFlow,
-    /// How soon views show what was acknowledged, at fixed rates of commands.
+    /// The same as `postgres-lag` on the whole production stack.
     ClusterLag,
     /// Playlists a second with 1, 2 and 4 classifiers.
     ClusterReplicas,
@@ -135,6 +139,7 @@ async fn run(part: Part, setting: &Setting, long: u64) -> Result<Vec<Row>> {
     match part {
         Part::Commands => parts::commands::run(setting).await,
         Part::Postgres => parts::postgres::run(setting).await,
+        Part::PostgresLag => parts::lag::run(setting).await,
         Part::Appends => parts::appends::run(setting).await,
         Part::Playlists => parts::playlists::run(setting).await,
         Part::Rebuild => parts::rebuild::run(setting).await,
@@ -142,6 +147,7 @@ async fn run(part: Part, setting: &Setting, long: u64) -> Result<Vec<Row>> {
         Part::Signins => parts::signins::run(setting).await,
         Part::Reads => parts::reads::run(setting).await,
         Part::Scoring => parts::scoring::run(setting),
+        Part::Generation => parts::generation::run(setting),
         Part::ClusterCommands => parts::cluster::commands::run(setting).await,
         Part::ClusterPlaylists => parts::cluster::playlists::run(setting).await,
         Part::ClusterFlow => parts::cluster::flow::run(setting).await,

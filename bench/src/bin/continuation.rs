@@ -332,9 +332,10 @@ fn page(
     }
     let _ = writeln!(
         page,
-        "\nSegue has no base model here and knows of each playlist only what its listener said in this run. The few constants \
-         that weigh the artist term against the sound were chosen on 240 playlists of the same collection, these perhaps \
-         among them. The catalogue's genres are not used, for they were derived from the playlists."
+        "\nSegue has no base model here. It knows of each playlist what its listener said in this run, and what the listeners \
+         before like together, as soon as companions are published. The structural constants of its generator were chosen on \
+         playlists of the same collection, these perhaps among them; `docs/model-report.md` has halves. The catalogue's genres \
+         are not used, for they were derived from the playlists."
     );
     page
 }

@@ -1,6 +1,7 @@
 //! Durable commands a second through HTTP with the log on PostgreSQL, beside what PostgreSQL alone makes of such rows, and
 //! beside a plain service on the same server.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use super::{Setting, generate_catalogue, serve};
 use crate::cpu::CpuWatch;
 use crate::numbers::thousands;
 use crate::report::Row;
+use crate::server::Program;
 
 /// For a private database on this machine.
 const MASTER_KEY: &str = "6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b";
@@ -33,14 +35,8 @@ const PGBENCH_MIN: Duration = Duration::from_secs(4);
 /// At the first unexpected answer, or when there is no PostgreSQL.
 pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let database = Postgres::start().await?;
-    let url = database.new_database()?;
     let folder = setting.temporary()?;
-    let program = setting
-        .bare_program(folder.path())
-        .with_env("DATABASE_URL", &url)
-        .with_env("SEGUE_MASTER_KEY", MASTER_KEY);
-    program.tool(&["migrate"], "").await?;
-    generate_catalogue(&program, TRACKS).await?;
+    let program = program(setting, &database, folder.path(), TRACKS).await?;
     let beside = Beside::start(&database).await?;
     let server = serve(&program).await?;
     let under_load = UnderLoad::new(setting, server.address()).await?;
@@ -51,6 +47,25 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     }
     server.stop().await?;
     Ok(rows)
+}
+
+/// The binary with its log in a new database and all else in `folder`, with a generated catalogue.
+///
+/// # Errors
+/// When the database cannot be made ready, or the catalogue cannot be generated.
+pub(super) async fn program(
+    setting: &Setting,
+    database: &Postgres,
+    folder: &Path,
+    tracks: usize,
+) -> Result<Program> {
+    let program = setting
+        .bare_program(folder)
+        .with_env("DATABASE_URL", &database.new_database()?)
+        .with_env("SEGUE_MASTER_KEY", MASTER_KEY);
+    program.tool(&["migrate"], "").await?;
+    generate_catalogue(&program, tracks).await?;
+    Ok(program)
 }
 
 /// What is measured on the same PostgreSQL server, in databases of its own.

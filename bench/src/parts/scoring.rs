@@ -1,6 +1,7 @@
 //! Scoring a whole catalogue on one thread, beside the machine's memory and linfa's `predict_proba`.
 
 use std::hint::black_box;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -61,7 +62,40 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
         let peer = format!("linfa predict_proba {peer}: {}", millis(took_by));
         rows.push(row.beside(peer, ratio).reach(format!(">= {reach} times as fast")));
     }
+    rows.extend(scikit_learn(tracks, took, what)?);
     Ok(rows)
+}
+
+/// scikit-learn's `GaussianNB.predict_proba`, where the Python that `SEGUE_BENCH_PYTHON` names (or `python3`) has it.
+#[expect(clippy::print_stdout, reason = "tells which row is missing")]
+fn scikit_learn(tracks: usize, took: Duration, what: String) -> Result<Vec<Row>> {
+    let python = std::env::var("SEGUE_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/scikit-learn/gaussian_nb.py");
+    let watch = CpuWatch::start();
+    let arguments = [
+        script.to_owned(),
+        tracks.to_string(),
+        FEATURES.to_string(),
+        "3".to_owned(),
+    ];
+    let one_thread = [("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")];
+    let ran = Command::new(python).args(arguments).envs(one_thread).output();
+    let Some(output) = ran.ok().filter(|output| output.status.success()) else {
+        println!("scikit-learn is not installed: its row is left out");
+        return Ok(Vec::new());
+    };
+    let text = String::from_utf8(output.stdout)?;
+    let times = text.split_whitespace().map(str::parse::<f64>);
+    let times = times.collect::<Result<Vec<_>, _>>()?;
+    let rows = ["in blocks of 4,096 rows", "run whole"]
+        .iter()
+        .zip(times)
+        .map(|(how, milliseconds)| {
+            let ratio = milliseconds / 1_000.0 / took.as_secs_f64();
+            let peer = format!("scikit-learn predict_proba {how}: {milliseconds:.0} ms");
+            Row::new(what.clone(), millis(took), watch.others()).beside(peer, ratio)
+        });
+    Ok(rows.collect())
 }
 
 /// The best of several rounds.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
-use classifier::Catalogue;
+use classifier::{Catalogue, words::Told};
 use domain::{AccountId, Generated, GeneratedTrack, Playlist, PlaylistCommand, PlaylistId};
 use eventing::{Order, Position, StreamId, SubjectId, Version};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -105,7 +105,14 @@ struct Item {
     position: usize,
     track: TrackBody,
     score: f64,
+    /// Why it was chosen, in words; absent when nothing speaks for it more than for any other.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
     explanation: Vec<Contribution>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    propensity: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -125,6 +132,10 @@ struct Generation {
     requested: u32,
     returned: u32,
     pool: domain::Pool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learned_from: Option<domain::LearnedFrom>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arrangement: Option<domain::Arrangement>,
     notes: Vec<String>,
 }
 
@@ -360,32 +371,34 @@ pub(super) async fn full_body(
 }
 
 fn items(catalogue: &Arc<Catalogue>, generated: &Generated) -> Result<Vec<Item>, Problem> {
+    let told = Told {
+        catalogue,
+        features: &generated.features,
+        has_dislikes: generated.learned_from.is_some_and(|from| from.disliked > 0),
+    };
     let tracks = generated.tracks.iter().enumerate();
-    tracks
-        .map(|(at, track)| item(catalogue, &generated.features, at, track))
-        .collect()
+    tracks.map(|(at, track)| item(&told, at, track)).collect()
 }
 
-fn item(
-    catalogue: &Catalogue,
-    features: &[String],
-    at: usize,
-    chosen: &GeneratedTrack,
-) -> Result<Item, Problem> {
-    let index = catalogue
+fn item(told: &Told<'_>, at: usize, chosen: &GeneratedTrack) -> Result<Item, Problem> {
+    let index = told
+        .catalogue
         .index_of(&chosen.track)
         .ok_or_else(|| Problem::internal(&Foreign))?;
-    let shares = features.iter().zip(&chosen.contributions);
+    let shares = told.features.iter().zip(&chosen.contributions);
     Ok(Item {
         position: at + 1,
-        track: TrackBody::of(&catalogue.track(index)),
+        track: TrackBody::of(&told.catalogue.track(index)),
         score: chosen.score,
+        reason: told.of(index, &chosen.contributions),
         explanation: shares
             .map(|(feature, &contribution)| Contribution {
                 feature: feature.clone(),
                 contribution,
             })
             .collect(),
+        rank: chosen.rank,
+        propensity: chosen.propensity,
     })
 }
 
@@ -404,6 +417,8 @@ fn generation(generated: Generated) -> Generation {
         requested: generated.requested,
         returned: generated.returned,
         pool: generated.pool,
+        learned_from: generated.learned_from,
+        arrangement: generated.arrangement,
         notes: generated.notes,
     }
 }

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{PlaylistRequest, TrackId, playlist::Order};
+use domain::{
+    PlaylistRequest, TrackId,
+    playlist::{Arc, Order},
+};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -31,6 +34,7 @@ pub(super) struct Wish {
     not_heard_since_days: Option<u32>,
     exploration: f64,
     order: Order,
+    arc: Option<Arc>,
     pub(super) random_seed: Option<u64>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
@@ -59,6 +63,7 @@ impl Default for Wish {
             not_heard_since_days: request.not_heard_since_days,
             exploration: request.exploration,
             order: request.order,
+            arc: request.arc,
             random_seed: None,
             others: BTreeMap::new(),
             features: Features::default(),
@@ -99,6 +104,7 @@ impl Wish {
             not_heard_since_days: self.not_heard_since_days,
             exploration: self.exploration,
             order: self.order,
+            arc: self.arc,
             random_seed,
         }
     }
@@ -163,6 +169,9 @@ impl Serialize for Asked {
         }
         map.serialize_entry("exploration", &request.exploration)?;
         map.serialize_entry("order", &request.order)?;
+        if let Some(arc) = request.arc {
+            map.serialize_entry("arc", &arc)?;
+        }
         map.serialize_entry("random_seed", &request.random_seed)?;
         map.end()
     }
@@ -198,6 +207,8 @@ mod tests {
             targets: [("energy".to_owned(), 0.5)].into(),
             maximums: [("tempo".to_owned(), 120.0)].into(),
             max_per_artist: Some(1),
+            order: Order::Smooth,
+            arc: Some(Arc::Peak),
             ..PlaylistRequest::default()
         };
         let asked = serde_json::to_value(Asked(request.clone())).unwrap();

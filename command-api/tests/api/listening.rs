@@ -194,6 +194,17 @@ async fn plays_and_ratings_add_up_to_a_taste() {
     assert_eq!(features[0]["feature"], "danceability");
     // t1 and t2 are the least danceable of the catalogue.
     assert!(features[0]["like"]["mean"].as_f64().unwrap() < features[0]["dislike"]["mean"].as_f64().unwrap());
+    let preference = &features[0]["preference"];
+    assert!(
+        preference["slope"].as_f64().unwrap() < 0.0 && preference["slope_deviation"].as_f64().unwrap() > 0.0
+    );
+    let artists = taste["artists"].as_array().unwrap();
+    assert!(
+        !artists.is_empty()
+            && artists
+                .iter()
+                .all(|told| told["affinity"].as_f64().unwrap() > 0.0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

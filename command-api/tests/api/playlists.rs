@@ -49,6 +49,16 @@ async fn a_playlist_is_pending_then_ready_with_tracks_and_reasons() {
         body["items"][0]["explanation"][1],
         json!({"feature": "valence", "contribution": 0.25})
     );
+    let reason = body["items"][0]["reason"].as_str().unwrap();
+    assert!(reason.ends_with("than you usually skip"), "{reason}");
+    assert_eq!(
+        (&body["items"][1]["rank"], &body["items"][1]["propensity"]),
+        (&json!(2), &json!(0.5))
+    );
+    assert_eq!(
+        body["generation"]["arrangement"],
+        json!({"objective": 3.5, "greedy": 5.25})
+    );
     assert_eq!(body["generation"]["random_seed"], 7);
     assert_eq!(body["generation"]["pool"]["after_caps"], 3);
 }
@@ -168,7 +178,7 @@ async fn only_json_is_offered() {
 async fn every_field_that_breaks_a_rule_is_named() {
     let app = App::new().await;
     let ada = app.listener("ada").await;
-    let wish = json!({"limit": 501, "exploration": 2, "seed_artists": ["1", "2", "3", "4", "5", "6"], "name": "", "min_tempo": 2, "max_tempo": 1});
+    let wish = json!({"limit": 501, "exploration": 2, "arc": "rise", "seed_artists": ["1", "2", "3", "4", "5", "6"], "name": "", "min_tempo": 2, "max_tempo": 1});
     let call = app.call("POST /v1/playlists").by(&ada.token).json(wish);
     let reply = call.send().await.problem(422, "invalid-playlist-request");
     let fields: Vec<_> = reply.json()["errors"]
@@ -177,7 +187,7 @@ async fn every_field_that_breaks_a_rule_is_named() {
         .iter()
         .map(|error| error["field"].clone())
         .collect();
-    for field in ["limit", "exploration", "seed_artists", "name", "min_tempo"] {
+    for field in ["limit", "exploration", "arc", "seed_artists", "name", "min_tempo"] {
         assert!(fields.contains(&json!(field)), "{field} is not in {fields:?}");
     }
 }
@@ -186,7 +196,8 @@ async fn every_field_that_breaks_a_rule_is_named() {
 async fn what_is_asked_of_features_reads_back_as_it_was_asked() {
     let app = App::new().await;
     let ada = app.listener("ada").await;
-    let wish = json!({"target_energy": 0.9, "min_tempo": 90, "max_tempo": 130.5, "order": "shuffle"});
+    let wish =
+        json!({"target_energy": 0.9, "min_tempo": 90, "max_tempo": 130.5, "order": "smooth", "arc": "peak"});
     let (id, _) = ask(&app, &ada, wish).await;
     app.settle().await;
     let call = app.call("GET /v1/playlists/{id}").with("id", id).by(&ada.token);
@@ -197,9 +208,16 @@ async fn what_is_asked_of_features_reads_back_as_it_was_asked() {
             &request["target_energy"],
             &request["min_tempo"],
             &request["max_tempo"],
-            &request["order"]
+            &request["order"],
+            &request["arc"]
         ),
-        (&json!(0.9), &json!(90.0), &json!(130.5), &json!("shuffle"))
+        (
+            &json!(0.9),
+            &json!(90.0),
+            &json!(130.5),
+            &json!("smooth"),
+            &json!("peak")
+        )
     );
     assert!(request.get("others").is_none() && request.get("targets").is_none());
 }

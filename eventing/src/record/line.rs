@@ -139,12 +139,12 @@ fn write_base64(out: &mut Vec<u8>, data: &[u8]) {
         .expect("the buffer fits");
 }
 
-fn write_uuid(out: &mut Vec<u8>, id: Uuid) {
+pub(crate) fn write_uuid(out: &mut Vec<u8>, id: Uuid) {
     let mut buffer = [0; UUID_LEN];
     out.extend_from_slice(id.hyphenated().encode_lower(&mut buffer).as_bytes());
 }
 
-fn write_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn write_number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     loop {
@@ -260,7 +260,8 @@ fn parse_body(mut cursor: Cursor<'_>, record: &Bytes) -> Result<Body, InvalidRec
     }
     cursor.expect(",\"sealed\":{\"key\":\"", "its body")?;
     let mut key = [0; 16];
-    hex::decode_to_slice(cursor.quoted("its key")?, &mut key).map_err(|_| InvalidRecord("its key"))?;
+    let digits = in_lower_case(cursor.quoted("its key")?, "its key")?;
+    hex::decode_to_slice(digits, &mut key).map_err(|_| InvalidRecord("its key"))?;
     cursor.expect(",\"nonce\":\"", "its nonce")?;
     let mut nonce = [0; 24];
     let nonce_len = BASE64.decode_slice(cursor.quoted("its nonce")?, &mut nonce);
@@ -280,6 +281,14 @@ fn parse_body(mut cursor: Cursor<'_>, record: &Bytes) -> Result<Body, InvalidRec
         nonce,
         data: data.into(),
     }))
+}
+
+/// Hexadecimal digits are written in lower case only, and so are they read: a record has one form.
+fn in_lower_case<'a>(digits: &'a str, what: &'static str) -> Result<&'a str, InvalidRecord> {
+    if digits.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(InvalidRecord(what));
+    }
+    Ok(digits)
 }
 
 /// What is left of a record.
@@ -334,7 +343,8 @@ impl<'a> Cursor<'a> {
     }
 
     fn uuid(&mut self, what: &'static str) -> Result<Uuid, InvalidRecord> {
-        Uuid::try_parse(self.take(UUID_LEN, what)?).map_err(|_| InvalidRecord(what))
+        let text = in_lower_case(self.take(UUID_LEN, what)?, what)?;
+        Uuid::try_parse(text).map_err(|_| InvalidRecord(what))
     }
 
     fn optional_uuid(&mut self, before: &str, what: &'static str) -> Result<Option<Uuid>, InvalidRecord> {

@@ -18,7 +18,8 @@ use crate::ids::{
 };
 
 pub use line::InvalidRecord;
-pub(crate) use time::now_micros;
+pub(crate) use line::{write_number, write_uuid};
+pub(crate) use time::{now_micros, write_time};
 
 /// Where an event comes from; the same for all events of one append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +174,8 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
-    /// Reads an event from its record, and hashes it.
+    /// Reads an event from its record, and hashes it. An open payload is found by its braces and not looked into: whether
+    /// it is the one that was recorded is for the hash to say.
     ///
     /// # Errors
     /// [`InvalidRecord`] if the bytes are not a record, to the letter.

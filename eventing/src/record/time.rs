@@ -14,7 +14,7 @@ pub(crate) fn now_micros() -> i64 {
 }
 
 /// Writes a time. Years beyond 9999 do not occur.
-pub(super) fn write_time(out: &mut Vec<u8>, at: DateTime<Utc>) {
+pub(crate) fn write_time(out: &mut Vec<u8>, at: DateTime<Utc>) {
     write_digits(out, at.year().unsigned_abs(), 4);
     for (mark, number) in [
         (b'-', at.month()),

@@ -2,16 +2,20 @@
 //!
 //! The head holds the integer sums whose size does not grow with the number of ratings. Entries hold the rest, so that
 //! folding a rating costs the same for every listener: `r/<track>` the rating that holds, with the description it was
-//! made of; `a/<digest of the name>` how often an artist was liked and disliked; `p/<track>` when the track was played last.
+//! made of; `a/<digest of the name>` how often an artist was liked and disliked; `p/<track>` when the track was played last,
+//! and how long it was heard the last few times.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use classifier::{
-    TasteState,
+    TasteInput, TasteState,
     taste::{ArtistCounts, FeatureSums},
 };
-use domain::{AccountId, Described, Digest, Event, ListenerEvent, Rating, TrackId, listener::TrackRated};
+use domain::{
+    AccountId, Described, Digest, Event, ListenerEvent, Rating, TrackId,
+    listener::{TrackPlayed, TrackRated},
+};
 use eventing::{StreamId, SubjectId};
 use serde::{Deserialize, Serialize};
 
@@ -80,27 +84,69 @@ pub struct ListenerTaste {
     /// The sums.
     pub taste: TasteState,
     /// The rating that holds for each rated track.
-    pub ratings: BTreeMap<TrackId, Rating>,
-    /// When each played track was played last.
-    pub played: BTreeMap<TrackId, DateTime<Utc>>,
+    pub ratings: BTreeMap<TrackId, Rated>,
+    /// What is known of each played track.
+    pub played: BTreeMap<TrackId, Played>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct LastPlayed {
-    pub(crate) played_at: DateTime<Utc>,
+impl ListenerTaste {
+    /// The same as a generator reads it, for a request of this time.
+    #[must_use]
+    pub fn into_input(self, requested_at: DateTime<Utc>) -> TasteInput {
+        let rated = |rated: Rated| classifier::Rated {
+            rating: rated.rating,
+            at_ms: rated.rated_at.timestamp_millis(),
+        };
+        let played = |played: Played| classifier::Played {
+            at_ms: played.played_at.timestamp_millis(),
+            heard_ms: played.heard_ms,
+        };
+        let Self {
+            taste,
+            ratings,
+            played: plays,
+        } = self;
+        TasteInput {
+            taste,
+            ratings: ratings
+                .into_iter()
+                .map(|(track, entry)| (track, rated(entry)))
+                .collect(),
+            played: plays
+                .into_iter()
+                .map(|(track, entry)| (track, played(entry)))
+                .collect(),
+            requested_at_ms: requested_at.timestamp_millis(),
+        }
+    }
 }
 
-/// A rating entry of which only the rating is read.
-#[derive(Debug, Deserialize)]
-pub(crate) struct RatingOnly {
-    pub(crate) rating: Rating,
+/// A rating entry without the description it was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Rated {
+    /// What the listener thinks of the track.
+    pub rating: Rating,
+    /// When it was rated.
+    pub rated_at: DateTime<Utc>,
 }
+
+/// How a track was played.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Played {
+    /// The latest time at which playing began.
+    pub played_at: DateTime<Utc>,
+    /// How long it was heard in each of the last [`PLAYS_KEPT`] plays, in milliseconds, in the order of the stream.
+    pub heard_ms: Vec<u64>,
+}
+
+/// How many plays of one track are remembered one by one: more would say little more of whether it is liked.
+pub const PLAYS_KEPT: usize = 8;
 
 pub(crate) struct TasteModels;
 
 impl Projection for TasteModels {
     const NAME: &'static str = "taste-models";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     type Head = Head;
 
     fn wants(category: &str) -> bool {
@@ -119,7 +165,7 @@ impl Projection for TasteModels {
                 view.remove_entry(key);
                 Ok(())
             }
-            ListenerEvent::TrackPlayed(played) => play(view, &played.track, played.played_at),
+            ListenerEvent::TrackPlayed(played) => play(view, played),
         }
     }
 
@@ -226,16 +272,15 @@ fn total(head: &mut Head, rating: Rating) -> &mut u64 {
     }
 }
 
-fn play(view: &mut ViewAt<'_, Head>, track: &TrackId, played_at: DateTime<Utc>) -> Result<(), ViewError> {
-    let key = play_key(track);
-    let before = view.entry::<LastPlayed>(&key)?.map(|last| last.played_at);
+fn play(view: &mut ViewAt<'_, Head>, played: &TrackPlayed) -> Result<(), ViewError> {
+    let key = play_key(&played.track);
+    let mut entry = view.entry::<Played>(&key)?.unwrap_or_default();
     view.head_mut().plays += 1;
-    view.put_entry(
-        key,
-        &LastPlayed {
-            played_at: before.map_or(played_at, |before| before.max(played_at)),
-        },
-    )
+    entry.played_at = entry.played_at.max(played.played_at);
+    entry.heard_ms.push(played.duration_played_ms);
+    let forgotten = entry.heard_ms.len().saturating_sub(PLAYS_KEPT);
+    entry.heard_ms.drain(..forgotten);
+    view.put_entry(key, &entry)
 }
 
 impl ArtistEntry {

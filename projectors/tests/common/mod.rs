@@ -111,6 +111,7 @@ pub(crate) fn requested(playlist: PlaylistId, owner: AccountId) -> PlaylistEvent
         not_heard_since_days: None,
         exploration: 0.0,
         order: Order::Score,
+        arc: None,
         random_seed: u64::MAX,
     };
     Requested {
@@ -130,12 +131,15 @@ pub(crate) fn generated() -> PlaylistEvent {
         schema: Digest::of("schema"),
         listener_version: 1,
         catalogue: Digest::of("catalogue"),
+        companions: None,
         random_seed: u64::MAX,
         requested: 2,
         returned: 0,
         pool: Pool::default(),
         notes: vec!["nothing fits".to_owned()],
         features: Vec::new(),
+        learned_from: None,
+        arrangement: None,
         tracks: Vec::new(),
     }
     .into()

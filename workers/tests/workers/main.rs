@@ -2,5 +2,6 @@
 
 mod answering;
 mod auditing;
+mod companions;
 mod crashing;
 mod world;

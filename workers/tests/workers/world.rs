@@ -152,11 +152,27 @@ impl World {
         A::Command: Clone + Send + Sync,
         projectors::DomainCodec: eventing::Codec<A>,
     {
+        let is_about = !["catalogue-", "model-"]
+            .iter()
+            .any(|category| stream.starts_with(category));
+        self.execute_about::<A>(is_about.then(subject), stream, command)
+            .await;
+    }
+
+    pub(crate) async fn execute_about<A>(
+        &self,
+        subject: Option<SubjectId>,
+        stream: String,
+        command: A::Command,
+    ) where
+        A: cqrs_es::Aggregate<Services = ()> + Clone + 'static,
+        A::Command: Clone + Send + Sync,
+        projectors::DomainCodec: eventing::Codec<A>,
+    {
         let stream = StreamId::parse(&stream).unwrap();
-        let is_about = !["catalogue", "model"].contains(&stream.category());
         let mut wish = Wish::<A>::new(stream, command, Metadata::new());
-        wish.subject = is_about.then(subject);
-        wish.creates_subject = is_about;
+        wish.subject = subject;
+        wish.creates_subject = subject.is_some();
         self.parts.executor.execute(wish).await.unwrap();
     }
 

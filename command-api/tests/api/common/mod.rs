@@ -10,8 +10,8 @@ pub use call::{Call, Reply};
 use chrono::{DateTime, Utc};
 use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, PasswordPolicy, ThrottleConfig, router};
 use domain::{
-    Account, AccountCommand, AccountId, Generated, GeneratedTrack, Playlist, PlaylistCommand, PlaylistId,
-    Pool, Role, TrackId,
+    Account, AccountCommand, AccountId, Arrangement, Generated, GeneratedTrack, LearnedFrom, Playlist,
+    PlaylistCommand, PlaylistId, Pool, Role, TrackId,
 };
 use eventing::{
     EventLog, Keys, LogConfig, MasterKey, Metadata, Order, Position, StreamId, SubjectId,
@@ -203,10 +203,12 @@ impl App {
         self.settle().await;
         let view = self.views.playlist(playlist).await.unwrap().unwrap().view;
         let catalogue = self.api.catalogue().current().unwrap();
-        let track = |id: &&str| GeneratedTrack {
+        let track = |(at, id): (usize, &&str)| GeneratedTrack {
             track: TrackId::parse(*id).unwrap(),
             score: 0.75,
             contributions: vec![0.5, 0.25],
+            rank: Some(at as u32 + 1),
+            propensity: Some(0.5),
         };
         let generated = Generated {
             generator: 1,
@@ -214,6 +216,7 @@ impl App {
             schema: catalogue.content.schema().digest(),
             listener_version: 0,
             catalogue: catalogue.digest,
+            companions: None,
             random_seed: view.request.random_seed,
             requested: view.request.limit,
             returned: tracks.len() as u32,
@@ -224,7 +227,15 @@ impl App {
             },
             notes: vec!["fewer tracks than asked for".to_owned()],
             features: vec!["energy".to_owned(), "valence".to_owned()],
-            tracks: tracks.iter().map(track).collect(),
+            learned_from: Some(LearnedFrom {
+                liked: 2,
+                disliked: 1,
+            }),
+            arrangement: Some(Arrangement {
+                objective: 3.5,
+                greedy: 5.25,
+            }),
+            tracks: tracks.iter().enumerate().map(track).collect(),
         };
         let command = PlaylistCommand::RecordGeneration(Box::new(generated));
         let stream = StreamId::new(PlaylistId::CATEGORY, playlist.uuid());
