@@ -24,12 +24,6 @@ impl Matrix {
         }
     }
 
-    /// How many rows, and columns, it has.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
     /// The number in `row` and `column`.
     ///
     /// # Panics

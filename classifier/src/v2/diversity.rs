@@ -67,7 +67,7 @@ pub fn diversify(
 }
 
 /// The best that the hard rules allow, by score alone.
-fn walk(
+pub(super) fn walk(
     catalogue: &Catalogue,
     candidates: &[(u32, f64)],
     limit: usize,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::PlaylistRequest;
 
-use super::select::choose;
+use super::diversity::walk;
+use super::select::cap_of;
 use super::terms::Terms;
 use crate::catalogue::Catalogue;
 
@@ -57,7 +58,7 @@ pub(super) fn propensities(
             .map(|&(track, mean)| (track, mean + terms.drawn(&drawn, track)))
             .collect();
         scored.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        for (track, _) in choose(catalogue, &scored, request) {
+        for (track, _) in walk(catalogue, &scored, request.limit as usize, cap_of(request)) {
             *counts.entry(track).or_default() += 1;
         }
     }

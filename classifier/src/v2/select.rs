@@ -70,14 +70,3 @@ pub(super) fn candidates(
         filtered,
     }
 }
-
-/// The best of `ranked` (best first) that keep the caps.
-pub(super) fn choose(
-    catalogue: &Catalogue,
-    ranked: &[(u32, f64)],
-    request: &PlaylistRequest,
-) -> Vec<(u32, f64)> {
-    let mut caps = Caps::new(catalogue, catalogue.songs(), cap_of(request));
-    let admitted = ranked.iter().filter(|(track, _)| caps.admits(*track));
-    admitted.take(request.limit as usize).copied().collect()
-}
