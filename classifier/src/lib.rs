@@ -15,6 +15,7 @@
 //! | [`model`] | prior and sums to quadratic coefficients (hierarchical Gaussian naive Bayes) |
 //! | [`score`], [`topk`] | one pass over the columns, then the exact best of them |
 //! | [`generate`] | the one entry point: [`generate::generate_playlist`] |
+//! | [`inspect`] | what each term adds for given tracks, and what the hard rules left out |
 //! | `ranking` | the exact best of a fast scan |
 //! | `rules`, `seeds` | hard rules, and what a request wants a playlist to sound like |
 //! | `v1`, [`v2`] | the versions of the generator |
@@ -37,6 +38,7 @@ pub mod companions;
 pub mod evaluate;
 pub mod generate;
 pub mod generator;
+pub mod inspect;
 pub mod learner;
 pub mod model;
 pub mod numbers;
@@ -58,4 +60,5 @@ pub use beliefs::{ArtistBelief, Beliefs, FeatureBelief, beliefs};
 pub use catalogue::Catalogue;
 pub use companions::Companions;
 pub use generate::{Evidence, Failure, GeneratorVersion, Played, Rated, TasteInput, generate_playlist};
+pub use rules::{Filtered, MAX_PER_ARTIST_DEFAULT};
 pub use taste::TasteState;

@@ -15,6 +15,9 @@ pub(crate) fn best(
     mut caps: Caps<'_>,
 ) -> Vec<(u32, f64)> {
     let mut chosen = Vec::with_capacity(limit);
+    if limit == 0 {
+        return chosen;
+    }
     let mut depth = limit.saturating_mul(2).saturating_add(64);
     loop {
         let piece = topk::top_k(scores, depth);
@@ -26,9 +29,14 @@ pub(crate) fn best(
             clusters.pop();
         }
         for cluster in &clusters {
-            for (track, score) in ranked(&exact, &caps, cluster) {
-                if chosen.len() < limit && caps.admits(track) {
-                    chosen.push((track, score));
+            if let &[track] = *cluster {
+                // It stands where it stands: its exact score is wanted only if it is chosen.
+                chosen.extend(caps.admits(track).then(|| (track, exact(track))));
+            } else {
+                for (track, score) in ranked(&exact, &caps, cluster) {
+                    if chosen.len() < limit && caps.admits(track) {
+                        chosen.push((track, score));
+                    }
                 }
             }
             if chosen.len() == limit {

@@ -1,14 +1,15 @@
 //! Hard rules that no score outweighs: what may not be chosen, one track per song, so many per artist.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use domain::{PlaylistRequest, Pool, Rating};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalogue::Catalogue;
 use crate::generate::TasteInput;
 
 /// The most tracks of one artist when the request does not say.
-pub(crate) const MAX_PER_ARTIST_DEFAULT: u32 = 3;
+pub const MAX_PER_ARTIST_DEFAULT: u32 = 3;
 /// The name by which minimums and maximums reach the popularity, which is no feature.
 pub(crate) const POPULARITY: &str = "popularity";
 /// The scan's score of a track that breaks a rule.
@@ -17,10 +18,13 @@ const DAY_MS: i64 = 86_400_000;
 
 /// How many tracks each hard rule took out.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Filtered {
-    pub(crate) rated: u32,
-    pub(crate) heard: u32,
-    pub(crate) bounds: u32,
+pub struct Filtered {
+    /// Songs that the listener rated: disliked ones must not come back, liked ones are known already.
+    pub rated: u32,
+    /// Songs that were played within the days that the request names.
+    pub heard: u32,
+    /// Tracks outside the minimums and maximums.
+    pub bounds: u32,
 }
 
 /// Marks every track that breaks a hard rule in the scan's scores. `songs` is the number of each track's song.
@@ -171,8 +175,8 @@ pub(crate) struct Caps<'a> {
     /// The number of each track's song.
     songs: &'a [u32],
     cap: u32,
-    taken: HashSet<u32>,
-    artists: HashMap<u32, u32>,
+    taken: FxHashSet<u32>,
+    artists: FxHashMap<u32, u32>,
 }
 
 impl<'a> Caps<'a> {
@@ -182,8 +186,8 @@ impl<'a> Caps<'a> {
             catalogue,
             songs,
             cap,
-            taken: HashSet::new(),
-            artists: HashMap::new(),
+            taken: FxHashSet::default(),
+            artists: FxHashMap::default(),
         }
     }
 
@@ -217,6 +221,28 @@ impl<'a> Caps<'a> {
     /// How many tracks the rules leave when they are taken in the order of their ids. (Another order leaves as many
     /// unless tracks have several artists.)
     pub(crate) fn count(&self, scores: &[f32]) -> u32 {
+        match self.catalogue.single_artists() {
+            Some(artists) => self.count_single(artists, scores),
+            None => self.count_several(scores),
+        }
+    }
+
+    /// Without branches, which could not be predicted: about half of a large catalogue is beyond the caps.
+    fn count_single(&self, artists: &[u32], scores: &[f32]) -> u32 {
+        let mut is_taken = vec![false; self.catalogue.len()];
+        let mut counts = vec![0u32; self.catalogue.artist_count()];
+        let mut left = 0;
+        for ((&score, &song), &artist) in scores.iter().zip(self.songs).zip(artists) {
+            let (is_taken, count) = (&mut is_taken[song as usize], &mut counts[artist as usize]);
+            let is_open = (score > OUT) & !*is_taken & (*count < self.cap);
+            *is_taken |= is_open;
+            *count += u32::from(is_open);
+            left += u32::from(is_open);
+        }
+        left
+    }
+
+    fn count_several(&self, scores: &[f32]) -> u32 {
         let mut is_taken = vec![false; self.catalogue.len()];
         let mut counts = vec![0u32; self.catalogue.artist_count()];
         let mut left = 0;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use classifier::BaseModel;
-use classifier::base::{BaseModelError, ClassPrior};
+use classifier::base::{BaseModelError, ClassPrior, CommonTaste};
 use classifier::testing::any_bytes_as_base_model;
 use domain::Digest;
 use proptest::prelude::*;
@@ -31,11 +31,27 @@ fn plain() -> BaseModel {
         artist_prior: 0.5,
         genre_weight: None,
         half_life_days: None,
+        common: None,
     }
 }
 
 fn tuned() -> BaseModel {
     plain().tuned(Some(0.25), Some(180.0)).unwrap()
+}
+
+fn common() -> BaseModel {
+    let common = CommonTaste {
+        linear: vec![0.125, -0.0, 1e6],
+        quadratic: vec![-0.03, 1.0 / 3.0, 1e-7],
+    };
+    BaseModel {
+        common: Some(common),
+        ..tuned()
+    }
+}
+
+fn common_of(model: &mut BaseModel) -> &mut CommonTaste {
+    model.common.as_mut().expect("it has one")
 }
 
 fn text(model: &BaseModel) -> String {
@@ -63,6 +79,11 @@ fn the_bytes_are_those_of_the_first_day() {
             tuned(),
             "format-2.json",
             "ae742f3e927774a75636cb493b4f9e8f3d1a1e424a7cbf1217a812ace091b226",
+        ),
+        (
+            common(),
+            "format-2-common.json",
+            "318cfac455157aefaa670ea655090bff1c6fc3d3cd29783eba3f8fd2b4de4c9f",
         ),
     ] {
         let recorded = std::fs::read(folder.join(name)).unwrap();
@@ -172,7 +193,7 @@ fn what_is_no_model_is_unreadable() {
 #[test]
 fn numbers_that_cannot_be_computed_with_are_refused_by_their_name() {
     type Change = fn(&mut BaseModel);
-    let changes: [(Change, &str); 17] = [
+    let changes: [(Change, &str); 20] = [
         (|model| model.nu = 2.0, "nu"),
         (|model| model.nu = 1e7, "nu"),
         (|model| model.like.mean[0] = 1e7, "like"),
@@ -193,9 +214,12 @@ fn numbers_that_cannot_be_computed_with_are_refused_by_their_name() {
         (|model| model.trained_on = "x".repeat(1_025), "trained_on"),
         (|model| model.genre_weight = Some(10.5), "genre_weight"),
         (|model| model.half_life_days = Some(0.5), "half_life_days"),
+        (|model| common_of(model).linear[0] = 1e7, "common"),
+        (|model| common_of(model).quadratic[2] = -1e7, "common"),
+        (|model| common_of(model).quadratic.truncate(2), "common"),
     ];
     for (change, name) in changes {
-        let mut model = tuned();
+        let mut model = common();
         change(&mut model);
         let error = refusal(model.to_bytes());
         assert!(
@@ -235,6 +259,7 @@ fn model() -> impl Strategy<Value = BaseModel> {
     let options = (
         prop::option::of(0.0..=10.0f64),
         prop::option::of(1.0..=36_500.0f64),
+        any::<bool>(),
     );
     (
         priors,
@@ -244,8 +269,13 @@ fn model() -> impl Strategy<Value = BaseModel> {
         "[a-z\"\\\\é\u{1}]{1,20}",
     )
         .prop_map(
-            |((like, dislike), (genre_weight, half_life_days), nu, positive, kind)| {
+            |((like, dislike), (genre_weight, half_life_days, has_common), nu, positive, kind)| {
+                let common = has_common.then(|| CommonTaste {
+                    linear: like.mean.clone(),
+                    quadratic: dislike.mean.clone(),
+                });
                 let model = BaseModel {
+                    common,
                     like,
                     dislike,
                     nu,

@@ -6,11 +6,11 @@
 use domain::Digest;
 use serde::Deserialize;
 
-use super::{BaseModel, ClassPrior};
+use super::{BaseModel, ClassPrior, CommonTaste};
 
 /// The first format.
 pub const FORMAT_PLAIN: u32 = 1;
-/// As [`FORMAT_PLAIN`], with a genre weight, a half-life or both.
+/// As [`FORMAT_PLAIN`], with any of a genre weight, a half-life and a common taste.
 pub const FORMAT_TUNED: u32 = 2;
 /// Beyond, nothing but genres would decide.
 pub const GENRE_WEIGHT_MAX: f64 = 10.0;
@@ -99,7 +99,7 @@ impl BaseModel {
 
     /// The format that has all of its fields.
     pub(super) fn needed_format(&self) -> u32 {
-        if self.genre_weight.is_some() || self.half_life_days.is_some() {
+        if self.genre_weight.is_some() || self.half_life_days.is_some() || self.common.is_some() {
             FORMAT_TUNED
         } else {
             FORMAT_PLAIN
@@ -116,6 +116,9 @@ impl BaseModel {
         self.check_texts()?;
         self.like.check(self.features(), "like")?;
         self.dislike.check(self.features(), "dislike")?;
+        if let Some(common) = &self.common {
+            common.check(self.features())?;
+        }
         self.check_numbers()
     }
 
@@ -171,6 +174,20 @@ impl ClassPrior {
             is_usable,
             class,
             "means from -1e6 to 1e6, variances and kappas from 1e-6 to 1e6",
+        )
+    }
+}
+
+impl CommonTaste {
+    fn check(&self, features: usize) -> Result<(), BaseModelError> {
+        let lists = [&self.linear, &self.quadratic];
+        let is_usable = |list: &&Vec<f64>| {
+            list.len() == features && list.iter().all(|x| (-NUMBER_MAX..=NUMBER_MAX).contains(x))
+        };
+        bound(
+            lists.iter().all(is_usable),
+            "common",
+            "as many linear and quadratic weights as there are features, from -1e6 to 1e6",
         )
     }
 }

@@ -7,7 +7,9 @@ use linfa_bayes::GaussianNb;
 use ndarray::{Array1, Array2};
 use serde::Deserialize;
 
-use super::{BaseModel, BaseModelError, ClassPrior};
+use super::{BaseModel, BaseModelError, ClassPrior, CommonTaste};
+use crate::learner::linear::LinearModel;
+use crate::learner::{Example, relevance};
 use crate::schema::FIXED_POINT;
 
 /// A measured strength is held within these: below, one rating would carry a model; above, none would.
@@ -40,7 +42,8 @@ impl BaseModel {
     ///
     /// Pooled means are linfa's Gaussian naive Bayes; each variance is the mean variance *within* a listener, and each
     /// mean's strength is that variance over the variance *between* listeners' means (empirical Bayes by the method of
-    /// moments). So a feature on which listeners differ is learned from few ratings.
+    /// moments). So a feature on which listeners differ is learned from few ratings. What listeners have in common is the
+    /// mean of their own linear models, a listener with few ratings near to nothing.
     ///
     /// # Errors
     /// [`FitError`]; nothing is kept. The order of listeners and ratings may change the last bits of the result.
@@ -55,7 +58,9 @@ impl BaseModel {
         let pooled = rows.pooled()?;
         let like = rows.prior(Rating::Like, pooled.mean(true))?;
         let dislike = rows.prior(Rating::Dislike, pooled.mean(false))?;
-        let model = Self::of(digest, "hierarchical_naive_bayes", trained_on, like, dislike);
+        let mut model = Self::of(digest, "hierarchical_naive_bayes", trained_on, like, dislike);
+        model.common = Some(rows.common(&relevance(schema)));
+        model.format = model.needed_format();
         model.check().map_err(FitError::OutOfBounds)?;
         Ok(model)
     }
@@ -116,6 +121,26 @@ impl Rows {
         Pooled::read(&fitted).map_err(FitError::Shape)
     }
 
+    fn common(&self, relevance: &[f64]) -> CommonTaste {
+        let mut common = CommonTaste {
+            linear: vec![0.0; self.features],
+            quadratic: vec![0.0; self.features],
+        };
+        let share = 1.0 / self.listeners.len().max(1) as f64;
+        for [liked, disliked] in &self.listeners {
+            let of = |rows: &[Vec<f64>], value: f64| {
+                rows.iter().map(move |z| example(z, value)).collect::<Vec<_>>()
+            };
+            let examples = [of(liked, 1.0), of(disliked, -1.0)].concat();
+            let learned = LinearModel::learn(relevance, &[], &examples).quadratics();
+            for (feature, form) in learned.iter().enumerate() {
+                common.linear[feature] += share * form.linear;
+                common.quadratic[feature] += share * form.quadratic;
+            }
+        }
+        common
+    }
+
     fn prior(&self, rating: Rating, mean: Vec<f64>) -> Result<ClassPrior, FitError> {
         let mut prior = ClassPrior {
             mean,
@@ -132,6 +157,14 @@ impl Rows {
             prior.kappa.push(kappa);
         }
         Ok(prior)
+    }
+}
+
+fn example(z: &[f64], value: f64) -> Example {
+    Example {
+        z: z.to_vec(),
+        value,
+        weight: 1.0,
     }
 }
 
@@ -193,6 +226,24 @@ impl Pooled {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of two features that always go together the classes' log-odds count what they say twice; what listeners have in common
+    /// counts it once. A listener who says the opposite cancels one who is alike.
+    #[test]
+    fn what_listeners_have_in_common_is_learned_jointly_and_is_their_mean() {
+        let rows = |slopes: &[f64], features: usize| Rows {
+            features,
+            listeners: slopes
+                .iter()
+                .map(|slope| [1.0, -1.0].map(|side| vec![vec![side * slope; features]; 40]))
+                .collect(),
+        };
+        let alone = rows(&[1.0, 1.0], 1).common(&[1.0]);
+        let twice = rows(&[1.0, 1.0], 2).common(&[1.0, 1.0]);
+        let together = twice.linear[0] + twice.linear[1];
+        assert!(alone.linear[0] > 0.5 && (together - alone.linear[0]).abs() < 0.25 * alone.linear[0]);
+        assert!(rows(&[1.0, -1.0], 1).common(&[1.0]).linear[0].abs() < 1e-12);
+    }
 
     #[test]
     fn strength_is_within_over_between() {

@@ -60,6 +60,33 @@ pub struct BaseModel {
     /// [`HALF_LIFE_DAYS_MAX`]; absent means that ratings do not age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub half_life_days: Option<f64>,
+    /// What listeners' labels have in common, all features taken together; absent means that the log-odds of the classes,
+    /// each feature by itself, stand for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<CommonTaste>,
+}
+
+/// The mean of listeners' own linear models ([`crate::learner::linear`]), per feature: `linear z + quadratic (z^2 - 1)`, in
+/// the unit of a label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommonTaste {
+    /// Per deviation.
+    pub linear: Vec<f64>,
+    /// Per squared deviation.
+    pub quadratic: Vec<f64>,
+}
+
+impl CommonTaste {
+    fn quadratics(&self) -> Vec<Quadratic> {
+        let pairs = self.linear.iter().zip(&self.quadratic);
+        let form = |(&linear, &quadratic): (&f64, &f64)| Quadratic {
+            constant: -quadratic,
+            linear,
+            quadratic,
+        };
+        pairs.map(form).collect()
+    }
 }
 
 /// The prior of one class: Normal - scaled inverse chi-squared, one per feature.
@@ -101,13 +128,17 @@ impl BaseModel {
             artist_prior: 0.5,
             genre_weight: None,
             half_life_days: None,
+            common: None,
         }
     }
 
-    /// What it believes of each feature, in the unit that a listener's labels are learned in ([`crate::learner`]): the log-odds
-    /// of its two classes over the slope of the learner's calibration.
+    /// What it believes of each feature, in the unit that a listener's labels are learned in ([`crate::learner`]): what
+    /// listeners have in common, or else the log-odds of its two classes over the slope of the learner's calibration.
     #[must_use]
-    pub fn log_odds(&self) -> Vec<Quadratic> {
+    pub fn expected(&self) -> Vec<Quadratic> {
+        if let Some(common) = &self.common {
+            return common.quadratics();
+        }
         let classes = |class: &ClassPrior| class.mean.clone().into_iter().zip(class.variance.clone());
         let pairs = classes(&self.like).zip(classes(&self.dislike));
         pairs
@@ -115,8 +146,7 @@ impl BaseModel {
             .collect()
     }
 
-    /// The same prior with another genre weight and half-life, in the format that holds them: without either, the bytes
-    /// are those of [`FORMAT_PLAIN`].
+    /// The same prior with another genre weight and half-life, in the lowest format that has its fields.
     ///
     /// # Errors
     /// [`BaseModelError::OutOfBounds`] when one of them is.

@@ -36,7 +36,14 @@ pub const TRACKS_MAX: usize = 5_000_000;
 /// The most bytes of any one text of a track.
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Stands for "popularity unknown"; known ones are 0 to 100.
-const NO_POPULARITY: u8 = u8::MAX;
+pub(crate) const NO_POPULARITY: u8 = u8::MAX;
+
+/// What two tracks with the same album title must have in common to stand on the same album.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum AlbumMark {
+    Artist(u32),
+    Date(u32),
+}
 
 /// Every track of one version.
 #[derive(Debug, Clone)]
@@ -347,6 +354,11 @@ impl Catalogue {
         &self.derived.statistics
     }
 
+    /// The number of each track's album title; beyond all titles where there is none.
+    pub(crate) fn album_numbers(&self) -> &[u32] {
+        self.content.albums.of()
+    }
+
     /// Whether two tracks stand on one album: it is called the same, and an artist or the release date is the same too.
     /// (Many albums are called `Greatest Hits`.)
     pub(crate) fn is_same_album(&self, a: u32, b: u32) -> bool {
@@ -362,6 +374,21 @@ impl Catalogue {
     pub(crate) fn share_an_artist(&self, a: u32, b: u32) -> bool {
         let others = self.artists_of(b);
         self.artists_of(a).iter().any(|artist| others.contains(artist))
+    }
+
+    /// What tells the album of a track: two tracks stand [on one album](Catalogue::is_same_album) when they have a mark in
+    /// common.
+    pub(crate) fn album_marks(&self, track: u32) -> impl Iterator<Item = (u32, AlbumMark)> {
+        let date = self.content.release_dates.of()[track as usize];
+        let date = (date != interned::NONE).then_some(AlbumMark::Date(date));
+        let artists = self
+            .artists_of(track)
+            .iter()
+            .map(|&artist| AlbumMark::Artist(artist));
+        let marks = date.into_iter().chain(artists);
+        self.album_of(track)
+            .into_iter()
+            .flat_map(move |title| marks.clone().map(move |mark| (title, mark)))
     }
 
     /// The popularity of every track; [`NO_POPULARITY`] where it is unknown.

@@ -1,14 +1,16 @@
-//! Both models of a listener's labels as one score, and its probability.
+//! What is expected of a track and both models of a listener's labels as one score, and its probability.
 
 use super::calibration::Calibration;
 use super::kernel::{EXAMPLES_MAX, KernelModel};
 use super::linear::LinearModel;
-use super::{Example, LINEAR_SHARE};
+use super::{Example, LINEAR_SHARE, expected};
 use crate::model::Quadratic;
 
-/// What a listener likes the sound of: `LINEAR_SHARE` of the linear model's score, and the kernel model's.
+/// What a listener likes the sound of: what is expected of anybody, what the kernel model adds to that, and `LINEAR_SHARE` of
+/// the linear model's score.
 #[derive(Debug, Clone)]
 pub struct Blend {
+    prior: Vec<Quadratic>,
     linear: LinearModel,
     kernel: KernelModel,
     calibration: Calibration,
@@ -19,15 +21,16 @@ impl Blend {
     #[must_use]
     pub fn learn(relevance: &[f64], prior: &[Quadratic], examples: &[Example]) -> Self {
         let linear = LinearModel::learn(relevance, prior, examples);
-        let kernel = KernelModel::learn(relevance, examples);
+        let kernel = KernelModel::learn(relevance, prior, examples);
         let kept = &examples[..examples.len().min(EXAMPLES_MAX)];
         let left_out = linear.leave_one_out(kept).into_iter().zip(kernel.leave_one_out());
-        let scores = left_out.map(|(linear, kernel)| LINEAR_SHARE * linear + kernel);
-        let labelled: Vec<(f64, bool)> = scores
-            .zip(kept)
-            .map(|(score, example)| (score, example.value > 0.0))
-            .collect();
+        let labelled = |((linear, kernel), example): ((f64, f64), &Example)| {
+            let score = expected(prior, &example.z) + LINEAR_SHARE * linear + kernel;
+            (score, example.value > 0.0)
+        };
+        let labelled: Vec<(f64, bool)> = left_out.zip(kept).map(labelled).collect();
         Self {
+            prior: prior.to_vec(),
             calibration: Calibration::fit(&labelled),
             linear,
             kernel,
@@ -37,7 +40,7 @@ impl Blend {
     /// The score of a track.
     #[must_use]
     pub fn score(&self, z: &[f64]) -> f64 {
-        LINEAR_SHARE * self.linear.score(z) + self.kernel.score(z)
+        expected(&self.prior, z) + LINEAR_SHARE * self.linear.score(z) + self.kernel.score(z)
     }
 
     /// How probably a track is liked.

@@ -1,15 +1,18 @@
 //! Gaussian process regression with a rational quadratic kernel of the Manhattan distance.
 //!
 //! ```text
-//! k(x, z) = amplitude (1 + sum_j r_j |x_j - z_j| / (2 length))^-2        alpha = (K + diag(s))^-1 (y - centre)
+//! k(x, z) = amplitude (1 + sum_j r_j |x_j - z_j| / (2 length))^-2        alpha = (K + diag(s))^-1 (y - centre - m)
 //! score(z) = centre + sum_i k(z_i, z) alpha_i
 //! ```
+//!
+//! with `m` what is expected of the examples before any label: the score says what the labels add to that.
 //!
 //! (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2.2 and 4.2.1; leave-one-out by 5.12.) The kernel
 //! needs no exponential, so it has the same bits everywhere.
 
-use super::{Example, centre};
+use super::{Example, centre, expected};
 use crate::algebra::{Cholesky, Matrix, dot};
+use crate::model::Quadratic;
 
 /// The most examples that are kept in the sum: the work of learning grows with their third power.
 pub const EXAMPLES_MAX: usize = 256;
@@ -30,9 +33,10 @@ pub struct KernelModel {
 }
 
 impl KernelModel {
-    /// Learns from the first [`EXAMPLES_MAX`] examples, each with a value per feature.
+    /// Learns from the first [`EXAMPLES_MAX`] examples, each with a value per feature. `prior` is as for
+    /// [`LinearModel::learn`](super::linear::LinearModel::learn).
     #[must_use]
-    pub fn learn(relevance: &[f64], examples: &[Example]) -> Self {
+    pub fn learn(relevance: &[f64], prior: &[Quadratic], examples: &[Example]) -> Self {
         let examples = &examples[..examples.len().min(EXAMPLES_MAX)];
         let centre = centre(examples);
         let count = examples.len();
@@ -50,7 +54,8 @@ impl KernelModel {
             gram.add(row, row, AMPLITUDE + 1.0 / example.precision());
         }
         let gram = gram.cholesky(PIVOT_MIN);
-        let values: Vec<f64> = examples.iter().map(|example| example.value - centre).collect();
+        let value = |example: &Example| example.value - centre - expected(prior, &example.z);
+        let values: Vec<f64> = examples.iter().map(value).collect();
         Self {
             relevance: relevance.to_vec(),
             centre,
@@ -61,13 +66,13 @@ impl KernelModel {
         }
     }
 
-    /// The score of a track, around -1 (disliked) to 1 (liked).
+    /// What labels add to what is expected of a track; with that, around -1 (disliked) to 1 (liked).
     #[must_use]
     pub fn score(&self, z: &[f64]) -> f64 {
         self.centre + dot(&self.near(z), &self.alpha)
     }
 
-    /// What the score of each example would be, had it not been learned from.
+    /// What [`KernelModel::score`] of each example would be, had it not been learned from.
     #[must_use]
     pub fn leave_one_out(&self) -> Vec<f64> {
         let mut unit = vec![0.0; self.alpha.len()];
@@ -113,12 +118,12 @@ mod tests {
     #[test]
     fn leaving_one_out_is_learning_without_it() {
         let all = examples();
-        let model = KernelModel::learn(&[1.0, 0.5, 0.2], &all);
+        let model = KernelModel::learn(&[1.0, 0.5, 0.2], &[], &all);
         // The mean label is kept as it was: the formula takes it as given.
         for (index, left_out) in model.leave_one_out().into_iter().enumerate() {
             let mut rest = all.clone();
             let out = rest.remove(index);
-            let mut without = KernelModel::learn(&[1.0, 0.5, 0.2], &rest);
+            let mut without = KernelModel::learn(&[1.0, 0.5, 0.2], &[], &rest);
             let values: Vec<f64> = rest.iter().map(|example| example.value - model.centre).collect();
             without.alpha = without.gram.solve(&values);
             without.centre = model.centre;
@@ -136,12 +141,12 @@ mod tests {
         let waves: Vec<Example> = (-8..=8)
             .map(|i| example(f64::from(i) / 2.0, if i % 4 == 0 { 1.0 } else { -1.0 }))
             .collect();
-        let model = KernelModel::learn(&[6.0], &waves);
+        let model = KernelModel::learn(&[6.0], &[], &waves);
         assert!(model.score(&[0.0]) > model.score(&[1.0]) && model.score(&[2.0]) > model.score(&[3.0]));
     }
 
     #[test]
     fn without_labels_it_says_nothing() {
-        assert_eq!(KernelModel::learn(&[1.0; 3], &[]).score(&[1.0; 3]), 0.0);
+        assert_eq!(KernelModel::learn(&[1.0; 3], &[], &[]).score(&[1.0; 3]), 0.0);
     }
 }

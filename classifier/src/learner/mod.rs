@@ -16,6 +16,8 @@ pub mod linear;
 
 use domain::FeatureSchema;
 
+use crate::model::Quadratic;
+
 /// The noise of a label of weight 1, as a variance: a like says more than a dislike, which may be of the moment.
 const LIKE_NOISE: f64 = 2.5;
 const DISLIKE_NOISE: f64 = 3.5;
@@ -59,6 +61,12 @@ pub fn centre(examples: &[Example]) -> f64 {
         .sum();
     let mean = sum / (weight + CENTRE_WEIGHT);
     if mean < 0.0 { mean } else { 0.0 }
+}
+
+/// What is expected of a track by the sound of it, before any label.
+#[must_use]
+pub fn expected(prior: &[Quadratic], z: &[f64]) -> f64 {
+    prior.iter().zip(z).map(|(form, z)| form.at(*z)).sum()
 }
 
 /// How much each feature says of whether two tracks sound alike, against an energy or a danceability: the key, the mode,

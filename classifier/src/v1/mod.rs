@@ -9,6 +9,7 @@ use domain::{Generated, GeneratedTrack, PlaylistRequest};
 
 use crate::catalogue::Catalogue;
 use crate::generate::{Evidence, Failure};
+use crate::inspect::Contributions;
 use crate::rules::explain_shortness;
 use terms::Terms;
 
@@ -57,6 +58,20 @@ pub(crate) fn generate(evidence: &Evidence<'_>, request: &PlaylistRequest) -> Re
             .map(|&(track, score)| explained(catalogue, &terms, track, score))
             .collect(),
     })
+}
+
+/// See [`crate::inspect::contributions`].
+pub(crate) fn contributions(
+    evidence: &Evidence<'_>,
+    request: &PlaylistRequest,
+    tracks: &[u32],
+) -> Contributions {
+    let taste = &evidence.listener.taste;
+    let terms = Terms::new(evidence.catalogue, evidence.base, taste, request, &mut Vec::new());
+    Contributions {
+        names: terms.names(),
+        of_tracks: tracks.iter().map(|&track| terms.contributions(track)).collect(),
+    }
 }
 
 fn explained(catalogue: &Catalogue, terms: &Terms<'_>, track: u32, score: f64) -> GeneratedTrack {

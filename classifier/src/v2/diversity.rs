@@ -15,7 +15,9 @@
 //! Cholesky row of up to 500 for each candidate. MMR is one subtraction that a listener can be told, and with LAMBDA near 1
 //! both choose nearly the same.
 
-use crate::catalogue::Catalogue;
+use rustc_hash::FxHashSet;
+
+use crate::catalogue::{AlbumMark, Catalogue};
 use crate::rules::Caps;
 
 /// How much the score counts against redundancy, 0 to 1. At 0.9 the most redundant track gives way to a track that shares
@@ -86,19 +88,34 @@ struct Candidate {
     relevance: f64,
     /// The smallest mean squared difference from a chosen track.
     nearest: f64,
-    has_artist: bool,
-    has_album: bool,
+    /// What the choice maximises; an upper bound of it while chosen tracks are left to compare.
+    value: f64,
     compared: usize,
 }
 
-impl Candidate {
-    /// What the choice maximises; an upper bound of it while chosen tracks are left to compare.
-    fn value(&self) -> f64 {
+/// Artists and albums that were chosen already.
+#[derive(Default)]
+struct Heard {
+    artists: FxHashSet<u32>,
+    /// Title and artist, and title and release date: see [`Catalogue::album_marks`].
+    albums: FxHashSet<(u32, AlbumMark)>,
+}
+
+impl Heard {
+    fn add(&mut self, catalogue: &Catalogue, track: u32) {
+        self.artists.extend(catalogue.artists_of(track));
+        self.albums.extend(catalogue.album_marks(track));
+    }
+
+    /// The shares of redundancy that artist and album make.
+    fn shares(&self, catalogue: &Catalogue, track: u32) -> f64 {
         let share = |is_heard: bool, share: f64| if is_heard { share } else { 0.0 };
-        let redundancy = AUDIO_SHARE / (1.0 + self.nearest)
-            + share(self.has_artist, ARTIST_SHARE)
-            + share(self.has_album, ALBUM_SHARE);
-        self.relevance - (1.0 - LAMBDA) * redundancy
+        let mut artists = catalogue.artists_of(track).iter();
+        let has_artist = artists.any(|artist| self.artists.contains(artist));
+        let has_album = catalogue
+            .album_marks(track)
+            .any(|mark| self.albums.contains(&mark));
+        share(has_artist, ARTIST_SHARE) + share(has_album, ALBUM_SHARE)
     }
 }
 
@@ -108,12 +125,13 @@ struct Choice<'a> {
     caps: Caps<'a>,
     candidates: Vec<Candidate>,
     /// A row of standardised features for each candidate.
-    rows: Vec<f32>,
+    rows: Vec<f64>,
     /// Features in a row.
     width: usize,
     /// Candidates that may be chosen still, best first.
     open: Vec<usize>,
     chosen: Vec<usize>,
+    heard: Heard,
 }
 
 impl<'a> Choice<'a> {
@@ -122,7 +140,7 @@ impl<'a> Choice<'a> {
         let value_of = |track: u32| {
             features
                 .iter()
-                .map(move |&feature| catalogue.column(feature)[track as usize])
+                .map(move |&feature| f64::from(catalogue.column(feature)[track as usize]))
         };
         let scale = LAMBDA / deviation(pool);
         let candidate = |&(track, score): &(u32, f64)| Candidate {
@@ -130,8 +148,7 @@ impl<'a> Choice<'a> {
             score,
             relevance: scale * score,
             nearest: f64::INFINITY,
-            has_artist: false,
-            has_album: false,
+            value: f64::INFINITY,
             compared: 0,
         };
         Self {
@@ -142,6 +159,7 @@ impl<'a> Choice<'a> {
             width: features.len(),
             open: (0..pool.len()).collect(),
             chosen: Vec::new(),
+            heard: Heard::default(),
         }
     }
 
@@ -150,8 +168,10 @@ impl<'a> Choice<'a> {
             && let Some(best) = self.best()
         {
             let candidate = self.open.remove(best);
-            if self.caps.admits(self.candidates[candidate].track) {
+            let track = self.candidates[candidate].track;
+            if self.caps.admits(track) {
                 self.chosen.push(candidate);
+                self.heard.add(self.catalogue, track);
             }
         }
         let chosen = self.chosen.iter().map(|&candidate| &self.candidates[candidate]);
@@ -173,11 +193,10 @@ impl<'a> Choice<'a> {
             if self.candidates[candidate].relevance < highest {
                 break;
             }
-            if self.candidates[candidate].value() < highest {
+            if self.candidates[candidate].value < highest {
                 continue;
             }
-            self.compare(candidate);
-            let value = self.candidates[candidate].value();
+            let value = self.compare(candidate);
             let track = self.candidates[candidate].track;
             if best.is_none_or(|(highest, first, _)| value > highest || (value == highest && track < first)) {
                 best = Some((value, track, place));
@@ -186,24 +205,24 @@ impl<'a> Choice<'a> {
         best.map(|(_, _, place)| place)
     }
 
-    /// Compares a candidate with what was chosen since it was compared last.
-    fn compare(&mut self, candidate: usize) {
+    /// Compares a candidate with what was chosen since it was compared last; gives its value.
+    fn compare(&mut self, candidate: usize) -> f64 {
+        let mut nearest = self.candidates[candidate].nearest;
         for &other in &self.chosen[self.candidates[candidate].compared..] {
-            let difference = self.difference(candidate, other);
-            let heard = self.candidates[other].track;
-            let it = &mut self.candidates[candidate];
-            it.nearest = it.nearest.min(difference);
-            it.has_artist |= self.catalogue.share_an_artist(it.track, heard);
-            it.has_album |= self.catalogue.is_same_album(it.track, heard);
+            nearest = nearest.min(self.difference(candidate, other));
         }
-        self.candidates[candidate].compared = self.chosen.len();
+        let it = &mut self.candidates[candidate];
+        let redundancy = AUDIO_SHARE / (1.0 + nearest) + self.heard.shares(self.catalogue, it.track);
+        (it.nearest, it.compared) = (nearest, self.chosen.len());
+        it.value = it.relevance - (1.0 - LAMBDA) * redundancy;
+        it.value
     }
 
     /// The mean squared difference of two rows.
     fn difference(&self, a: usize, b: usize) -> f64 {
         let row = |candidate: usize| &self.rows[candidate * self.width..(candidate + 1) * self.width];
         let squares = row(a).iter().zip(row(b)).map(|(&a, &b)| {
-            let difference = f64::from(a) - f64::from(b);
+            let difference = a - b;
             difference * difference
         });
         squares.sum::<f64>() / self.width.max(1) as f64

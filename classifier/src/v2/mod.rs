@@ -23,6 +23,7 @@ use domain::{Generated, GeneratedTrack, LearnedFrom, PlaylistRequest};
 
 use crate::companions::Companions;
 use crate::generate::{Evidence, Failure};
+use crate::inspect::Contributions;
 use crate::rules::explain_shortness;
 use propensity::{Impressions, propensities};
 use similar::Similar;
@@ -45,7 +46,7 @@ pub(crate) fn generate(evidence: &Evidence<'_>, request: &PlaylistRequest) -> Re
     let labels = labels(catalogue, base, listener);
     let terms = Terms::new(evidence, &labels, request, &mut notes);
     let candidates = select::candidates(catalogue, &terms, listener, request);
-    let similar = Similar::learn(catalogue, &labels);
+    let similar = Similar::learn(catalogue, base, &labels);
     let ranked = similar.rank(&candidates.tracks);
     let limit = request.limit as usize;
     let mut chosen = diversity::diversify(catalogue, &ranked, limit, select::cap_of(request));
@@ -98,6 +99,23 @@ pub(crate) fn generate(evidence: &Evidence<'_>, request: &PlaylistRequest) -> Re
         arrangement,
         tracks: chosen.iter().map(explained).collect(),
     })
+}
+
+/// See [`crate::inspect::contributions`].
+pub(crate) fn contributions(
+    evidence: &Evidence<'_>,
+    request: &PlaylistRequest,
+    tracks: &[u32],
+) -> Contributions {
+    let catalogue = evidence.catalogue;
+    let labels = labels(catalogue, evidence.base, evidence.listener);
+    let terms = Terms::new(evidence, &labels, request, &mut Vec::new());
+    let similar = Similar::learn(catalogue, evidence.base, &labels);
+    let of_track = |&track: &u32| similar.contributions(&terms, track);
+    Contributions {
+        names: similar.names(&terms),
+        of_tracks: tracks.iter().map(of_track).collect(),
+    }
 }
 
 fn learned_from(labels: &[Label]) -> LearnedFrom {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{PlaylistRequest, Pool};
 
+use super::diversity;
 use super::terms::Terms;
 use crate::catalogue::Catalogue;
 use crate::generate::TasteInput;
@@ -54,10 +55,14 @@ pub(super) fn candidates(
     let limit = request.limit as usize;
     let exact = |track: u32| terms.score(track);
     let caps = |cap: u32| Caps::new(catalogue, catalogue.songs(), cap);
-    let enough = best(&mut scores.clone(), bound, exact, limit, caps(cap));
     let wanted = CANDIDATES_MIN.max(CANDIDATES_PER_TRACK * limit);
     let loose = caps(cap.saturating_add(CANDIDATES_PER_ARTIST));
+    let kept = scores.clone();
     let more = best(&mut scores, bound, exact, wanted, loose);
+    let mut enough = diversity::walk(catalogue, &more, limit, cap);
+    if enough.len() < limit {
+        enough = best(&mut { kept }, bound, exact, limit, caps(cap));
+    }
     let tracks = enough
         .iter()
         .chain(&more)

@@ -3,6 +3,7 @@
 use super::labels::Label;
 use super::terms::weights::LEARNER;
 use super::terms::{Terms, examples};
+use crate::base::BaseModel;
 use crate::catalogue::Catalogue;
 use crate::learner::kernel::{EXAMPLES_MAX, KernelModel};
 use crate::learner::relevance;
@@ -15,11 +16,11 @@ pub(super) struct Similar<'a> {
 
 impl<'a> Similar<'a> {
     /// Learns from the latest labels, in the order of the catalogue.
-    pub(super) fn learn(catalogue: &'a Catalogue, labels: &[Label]) -> Self {
+    pub(super) fn learn(catalogue: &'a Catalogue, base: &BaseModel, labels: &[Label]) -> Self {
         let examples = examples(catalogue, &latest(labels));
         Self {
             catalogue,
-            model: KernelModel::learn(&relevance(catalogue.schema()), &examples),
+            model: KernelModel::learn(&relevance(catalogue.schema()), &base.expected(), &examples),
         }
     }
 

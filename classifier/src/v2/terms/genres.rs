@@ -44,6 +44,6 @@ impl Genres {
     }
 
     pub(super) fn largest(&self) -> f64 {
-        super::largest(self.0.values())
+        super::scan::largest(self.0.values())
     }
 }

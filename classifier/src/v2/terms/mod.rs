@@ -8,6 +8,7 @@ mod exploration;
 mod genres;
 mod likes;
 mod popularity;
+mod scan;
 mod sound;
 pub(super) mod weights;
 
@@ -24,7 +25,7 @@ use crate::learner::{Example, LINEAR_SHARE, relevance};
 use crate::model::Quadratic;
 use crate::schema::standardise;
 use crate::seeds::Seeds;
-use artists::Near;
+use artists::Known;
 use companions::Shared;
 use exploration::{Drawn, Exploration};
 use likes::Likes;
@@ -37,8 +38,7 @@ pub(crate) struct Terms<'a> {
     features: Vec<Quadratic>,
     /// By the artist's number.
     artists: Vec<f64>,
-    albums: BTreeMap<(u32, u32), f64>,
-    near: Near,
+    known: Known,
     shared: Option<Shared>,
     dates: Option<Vec<f64>>,
     popularity: Option<Vec<f64>>,
@@ -66,7 +66,7 @@ pub(crate) fn examples(catalogue: &Catalogue, labels: &[Label]) -> Vec<Example> 
 pub(crate) fn learn_linear(catalogue: &Catalogue, base: &BaseModel, labels: &[Label]) -> LinearModel {
     LinearModel::learn(
         &relevance(catalogue.schema()),
-        &base.log_odds(),
+        &base.expected(),
         &examples(catalogue, labels),
     )
 }
@@ -91,6 +91,10 @@ impl<'a> Terms<'a> {
         for (form, learned) in features.iter_mut().zip(linear.quadratics()) {
             *form = form.plus(&learned.times(LEARNER * LINEAR_SHARE));
         }
+        // The kernel adds to what is expected of a sound, of which the linear model has its share besides.
+        for (form, expected) in features.iter_mut().zip(base.expected()) {
+            *form = form.plus(&expected.times(LEARNER));
+        }
         let constants: f64 = features.iter().map(|form| form.constant).sum();
         features.iter_mut().for_each(|form| form.constant = 0.0);
         let seeds = Seeds::find(catalogue, request, notes);
@@ -101,8 +105,7 @@ impl<'a> Terms<'a> {
             base: constant,
             features,
             artists: artists::all(catalogue, &likes),
-            albums: artists::albums(&likes),
-            near: Near::of(catalogue, &likes),
+            known: Known::of(catalogue, &likes),
             shared: evidence
                 .companions
                 .map(|companions| Shared::of(catalogue, companions, &likes)),
@@ -164,8 +167,8 @@ impl<'a> Terms<'a> {
             tell(term.at(f64::from(z)));
         }
         tell(self.by_artist(track, |artist| self.artists[artist as usize]));
-        tell(self.album(track));
-        tell(self.near.of_track(self.catalogue, track));
+        tell(self.known.album(self.catalogue, track));
+        tell(self.known.near(self.catalogue, track));
         if let Some(shared) = &self.shared {
             tell(self.by_artist(track, |artist| {
                 shared.artists.get(&artist).copied().unwrap_or(0.0)
@@ -232,15 +235,6 @@ impl<'a> Terms<'a> {
         values.reduce(f64::max).unwrap_or(0.0)
     }
 
-    fn album(&self, track: u32) -> f64 {
-        let Some(album) = self.catalogue.album_of(track).filter(|_| !self.albums.is_empty()) else {
-            return 0.0;
-        };
-        self.by_artist(track, |artist| {
-            self.albums.get(&(artist, album)).copied().unwrap_or(0.0)
-        })
-    }
-
     fn quadratic(&self, terms: &[Quadratic], track: u32) -> f64 {
         let shares = terms.iter().zip(self.catalogue.z(track));
         shares.map(|(term, z)| term.at(f64::from(z))).sum()
@@ -263,139 +257,11 @@ impl<'a> Terms<'a> {
         }
         columns
     }
-
-    /// Adds all terms that do not depend on features to the scan's scores; gives a bound on their size.
-    pub(crate) fn add_others(&self, scores: &mut [f32]) -> f64 {
-        self.add_tables(scores) + self.add_artists(scores) + self.add_shared(scores) + self.add_seeds(scores)
-    }
-
-    fn add_tables(&self, scores: &mut [f32]) -> f64 {
-        // One more entry at the end stands for "not known".
-        let padded = |table: &Option<Vec<f64>>| [single(table), vec![0.0]].concat();
-        let (dates, popularity, eras) = (padded(&self.dates), padded(&self.popularity), padded(&self.eras));
-        let of = |table: &[f32], index: usize| table[index.min(table.len() - 1)];
-        let numbers = self
-            .catalogue
-            .release_date_numbers()
-            .iter()
-            .zip(self.catalogue.popularities());
-        let numbers = numbers.zip(&self.catalogue.statistics().cells);
-        for (score, ((&date, &known), &cell)) in scores.iter_mut().zip(numbers) {
-            *score += of(&dates, date as usize)
-                + of(&popularity, usize::from(known))
-                + of(&eras, usize::from(cell));
-        }
-        if let Some(genres) = &self.genres {
-            for (track, score) in scores.iter_mut().enumerate() {
-                *score += genres.of_track(self.catalogue, track as u32) as f32;
-            }
-        }
-        let tables = [&self.dates, &self.popularity, &self.eras];
-        let tables = tables.into_iter().map(|table| largest(table.iter().flatten()));
-        tables.sum::<f64>() + self.genres.as_ref().map_or(0.0, genres::Genres::largest)
-    }
-
-    fn add_artists(&self, scores: &mut [f32]) -> f64 {
-        let mut size = largest(self.artists.iter());
-        self.add_by_artist(&single(&Some(self.artists.clone())), scores);
-        if let Some(drawn) = &self.drawn {
-            size += largest(drawn.artists().iter());
-            self.add_by_artist(&single(&Some(drawn.artists().to_vec())), scores);
-        }
-        self.add_albums(scores);
-        size + largest(self.albums.values()) + self.near.add(self.catalogue, scores)
-    }
-
-    fn add_albums(&self, scores: &mut [f32]) {
-        let albums: Vec<(u32, u32)> = self.albums.keys().copied().collect();
-        let artists: Vec<u32> = albums.chunk_by(|a, b| a.0 == b.0).map(|own| own[0].0).collect();
-        for own in albums.chunk_by(|a, b| a.0 == b.0) {
-            let artist = own[0].0;
-            let known: Vec<(u32, f32)> = own.iter().map(|key| (key.1, self.albums[key] as f32)).collect();
-            for &track in self.catalogue.tracks_of(artist) {
-                let Some(album) = self.catalogue.album_of(track) else {
-                    continue;
-                };
-                let all = self.catalogue.artists_of(track);
-                let value = if all.len() == 1 {
-                    known
-                        .iter()
-                        .find(|(title, _)| *title == album)
-                        .map_or(0.0, |(_, value)| *value)
-                } else if all.iter().find(|other| artists.binary_search(*other).is_ok()) == Some(&artist) {
-                    // Of several such artists the first one adds for all.
-                    self.album(track) as f32
-                } else {
-                    0.0
-                };
-                scores[track as usize] += value;
-            }
-        }
-    }
-
-    fn add_shared(&self, scores: &mut [f32]) -> f64 {
-        let Some(shared) = &self.shared else { return 0.0 };
-        let mut values = vec![0.0; self.catalogue.artist_count()];
-        for (&artist, &value) in &shared.artists {
-            values[artist as usize] = value as f32;
-        }
-        self.add_by_artist(&values, scores);
-        for (&track, &value) in &shared.tracks {
-            scores[track as usize] += value as f32;
-        }
-        largest(shared.artists.values()) + largest(shared.tracks.values())
-    }
-
-    fn add_by_artist(&self, values: &[f32], scores: &mut [f32]) {
-        if let Some(artists) = self.catalogue.single_artists() {
-            for (score, &artist) in scores.iter_mut().zip(artists) {
-                *score += values[artist as usize];
-            }
-            return;
-        }
-        for (track, score) in scores.iter_mut().enumerate() {
-            let own = self.catalogue.artists_of(track as u32).iter();
-            *score += own
-                .map(|&artist| values[artist as usize])
-                .reduce(f32::max)
-                .unwrap_or(0.0);
-        }
-    }
-
-    fn add_seeds(&self, scores: &mut [f32]) -> f64 {
-        let mut by_seed: Vec<u32> = Vec::new();
-        for &artist in self.seed_artists.iter().flatten() {
-            by_seed.extend_from_slice(self.catalogue.tracks_of(artist));
-        }
-        by_seed.sort_unstable();
-        by_seed.dedup();
-        by_seed
-            .iter()
-            .for_each(|&track| scores[track as usize] += SEED_ARTIST as f32);
-        if let Some(genres) = &self.seed_genres {
-            for (score, genre) in scores.iter_mut().zip(self.catalogue.genres()) {
-                *score += if genres.contains(genre) {
-                    SEED_GENRE as f32
-                } else {
-                    0.0
-                };
-            }
-        }
-        SEED_ARTIST + SEED_GENRE
-    }
-}
-
-fn single(table: &Option<Vec<f64>>) -> Vec<f32> {
-    table.iter().flatten().map(|&value| value as f32).collect()
 }
 
 /// The table's value; 0 beyond it, which stands for "not known".
 fn at(table: &[f64], index: usize) -> f64 {
     table.get(index).copied().unwrap_or(0.0)
-}
-
-fn largest<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
-    values.fold(0.0, |largest: f64, value| largest.max(value.abs()))
 }
 
 fn near(centre: &[f64]) -> Vec<Quadratic> {

@@ -10,8 +10,7 @@ use crate::models::Setting;
 pub(super) const CONTESTANT: Contestant = Contestant {
     name: registry::USED,
     what: "Gaussian process regression with a rational quadratic kernel of the Manhattan distance, a quarter of a Bayesian \
-    linear regression on features and their squares, and a calibration fitted to left-out labels (Segue's learner); `prior` is how much of the population's log-odds, divided by \
-    the slope of the calibration, it begins with",
+    linear regression on features and their squares, and a calibration fitted to left-out labels (Segue's learner); `prior` is how much of what other people have in common it begins with",
     grid: &[
         Setting(&[("population", 0.0), ("kappa", 5.0), ("prior", 0.0)]),
         Setting(&[("population", 1.0), ("kappa", 0.0), ("prior", 0.5)]),
@@ -21,7 +20,7 @@ pub(super) const CONTESTANT: Contestant = Contestant {
     parts: &[],
     build: |world, setting, _| {
         let relevance = relevance(world.ratings.catalogue.schema());
-        let prior = hierarchical_nb::base(world, setting).log_odds();
+        let prior = hierarchical_nb::base(world, setting).expected();
         let prior: Vec<Quadratic> = prior
             .iter()
             .map(|form| form.times(setting.get("prior")))
