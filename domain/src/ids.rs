@@ -50,6 +50,11 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
+    /// One reader's access log: what an account read of the history, or what the command line did.
+    AccessId,
+    "access"
+);
+uuid_id!(
     /// A person's account. The same id names the person as a listener.
     AccountId,
     "account"
@@ -82,6 +87,16 @@ impl AccountId {
     /// The name of the stream that holds what this person did as a listener.
     pub fn listener_stream_name(&self) -> String {
         format!("{}-{}", Self::LISTENER_CATEGORY, self.0)
+    }
+}
+
+impl AccessId {
+    /// The access log of the command line, which knows no accounts.
+    pub const COMMAND_LINE: Self = Self(Uuid::from_u128(0x5e60_acce_5510_7000_8000_0000_0000_0001));
+
+    /// The access log of an account, under the account's own id.
+    pub const fn of(account: AccountId) -> Self {
+        Self(account.uuid())
     }
 }
 

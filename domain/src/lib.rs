@@ -1,7 +1,8 @@
 //! The rules of Segue: what may happen, and what follows from what has happened.
 //!
 //! Six aggregates keep the rules: [`account`], [`listener`], [`playlist`], [`catalogue`], [`base_model`] and [`companions`].
-//! Each turns a *command* (a wish) into *events* (facts) or a *rejection*, and folds its events back into its state. [`recorded`] knows
+//! Each turns a *command* (a wish) into *events* (facts) or a *rejection*, and folds its events back into its state. [`access`] says what
+//! is recorded of those who read the history. [`recorded`] knows
 //! how every event is stored, and how an old stored shape becomes today's.
 //!
 //! # What holds here
@@ -18,6 +19,7 @@
 #[macro_use]
 mod stored;
 
+pub mod access;
 pub mod account;
 pub mod base_model;
 pub mod catalogue;
@@ -28,13 +30,16 @@ pub mod playlist;
 pub mod recorded;
 pub mod upcast;
 
+pub use access::{AccessCall, AccessEvent, Asked, HistoryRead};
 pub use account::{Account, AccountCommand, AccountEvent, AccountRejection, Role, Username};
 pub use base_model::{BaseModel, BaseModelCommand, BaseModelEvent, BaseModelRejection};
 pub use catalogue::{
     Catalogue, CatalogueCommand, CatalogueEvent, CatalogueRejection, Feature, FeatureSchema, Transform,
 };
 pub use companions::{Companions, CompanionsCommand, CompanionsEvent, CompanionsRejection};
-pub use ids::{AccountId, BaseModelId, CatalogueId, CompanionsId, Digest, PlaylistId, SessionHash, TrackId};
+pub use ids::{
+    AccessId, AccountId, BaseModelId, CatalogueId, CompanionsId, Digest, PlaylistId, SessionHash, TrackId,
+};
 pub use listener::{Described, Listener, ListenerCommand, ListenerEvent, ListenerRejection, Rating};
 pub use playlist::{
     Arc, Arrangement, FailureReason, FieldError, Generated, GeneratedTrack, LearnedFrom, Order, Playlist,

@@ -7,13 +7,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    AccountEvent, BaseModelEvent, CatalogueEvent, CompanionsEvent, ListenerEvent, PlaylistEvent, StoredEvent,
-    UpcastError, upcast::Upcasters,
+    AccessEvent, AccountEvent, BaseModelEvent, CatalogueEvent, CompanionsEvent, ListenerEvent, PlaylistEvent,
+    StoredEvent, UpcastError, upcast::Upcasters,
 };
 
 /// Any event of any aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// Of the access log.
+    Access(AccessEvent),
     /// Of an account.
     Account(AccountEvent),
     /// Of a base model.
@@ -78,6 +80,7 @@ pub enum DecodeError {
 
 /// Every event type with the version in which it is written today, sorted by name.
 pub const EVENT_TYPES: &[(&str, u16)] = &[
+    ("access.history_read", 1),
     ("account.all_signed_out", 1),
     ("account.erased", 1),
     ("account.password_changed", 1),
@@ -98,7 +101,8 @@ pub const EVENT_TYPES: &[(&str, u16)] = &[
 
 /// True when events of this type tell something about a person, so that their payload is sealed.
 ///
-/// `account.erased` tells only when, and must be read by those who finish an erasure after the key is gone.
+/// `account.erased` tells only when, and must be read by those who finish an erasure after the key is gone. What is recorded of those
+/// who read the history stays open too: nobody makes it unknown by being forgotten.
 pub fn is_personal(event_type: &str) -> bool {
     event_type != "account.erased"
         && ["account.", "listener.", "playlist."]
@@ -158,6 +162,7 @@ fn decode_current(event_type: &str, version: u16, payload: &[u8]) -> Option<Resu
         Some(E::decode_current(t, v, p)?.map(Into::into))
     }
     match event_type.split_once('.')?.0 {
+        "access" => read::<AccessEvent>(event_type, version, payload),
         "account" => read::<AccountEvent>(event_type, version, payload),
         "catalogue" => read::<CatalogueEvent>(event_type, version, payload),
         "companions" => read::<CompanionsEvent>(event_type, version, payload),
@@ -248,6 +253,7 @@ macro_rules! event_of {
 }
 
 event_of!(
+    Access(AccessEvent),
     Account(AccountEvent),
     BaseModel(BaseModelEvent),
     Catalogue(CatalogueEvent),

@@ -27,6 +27,14 @@ pub const ALL: &[&str] = &[
     "generate.before_append",
     "generate.after_append",
     "import.after_blob",
+    "erase.before_key",
+    "erase.before_clear",
+    "erase.after_clear",
+    "rotate.before_commit",
+    "rotate.after_commit",
+    "seal.before_store",
+    "seal.after_store",
+    "seal.after_publish",
     "http.before_answer",
 ];
 

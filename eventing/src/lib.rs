@@ -3,7 +3,11 @@
 //! - [`EventLog`]: every record in one order, appended by one writer per process, many commands to a transaction.
 //! - [`Keys`]: one key per person, outside the log. Destroying it forgets the person everywhere at once.
 //! - [`Executor`]: loads an aggregate, lets it decide, appends what it decided, decides again on a conflict.
+//! - [`merkle`], [`Tree`]: the log as a Merkle tree, with proofs of what is in it and that it only grew.
+//! - [`sealer`]: grows the tree beside the appends, and signs checkpoints over it.
+//! - [`notes`]: signed notes and checkpoints, keys of logs and witnesses, proofs as files.
 //! - [`bus`], [`relay`], [`consumer`], [`dead_letters`]: hand records on, at least once, and trust the log only.
+//! - [`verify`]: whether a history, in the log or exported, is the one that was signed.
 //! - [`testing`]: the contract every adapter must keep.
 //!
 //! # Invariants
@@ -15,6 +19,7 @@
 //! Start reading at [`log`] or [`execute`](mod@execute).
 
 pub mod append;
+pub mod backup;
 pub mod bus;
 pub mod consumer;
 pub mod dead_letters;
@@ -24,9 +29,13 @@ pub mod ids;
 mod jitter;
 pub mod keys;
 pub mod log;
+pub mod merkle;
+pub mod notes;
 pub mod record;
 pub mod relay;
+pub mod sealer;
 pub mod testing;
+pub mod verify;
 
 pub use append::{
     Append, AppendError, Appended, Claim, ClaimChange, NewReceipt, Receipt, ReceiptKey, StorageFault,
@@ -36,9 +45,10 @@ pub use ids::{
     CausationId, CorrelationId, EventId, ExpectedVersion, InvalidStreamId, Position, SchemaVersion, StreamId,
     SubjectId, Version,
 };
-pub use keys::{KeyError, Keys, MasterKey, MasterKeyError, Payload};
+pub use keys::{DestroyedKey, KeyError, Keys, MasterKey, MasterKeyError, Payload, RotateError, Rotated};
 pub use log::{
-    DeadLetterKey, DeadLetterRow, DeadLetterState, Duty, DutyLock, EventFilter, EventLog, LogConfig,
-    LogError, Migrated, OpenError, PostgresConfig, StreamHead, migrate,
+    AppendMeasures, Consistency, DeadLetterKey, DeadLetterRow, DeadLetterState, Deleted, Duty, DutyLock,
+    EventFilter, EventLog, Forgotten, Found, Inclusion, LogConfig, LogError, Migrated, OpenError,
+    PostgresConfig, StoreCheckpointError, StoredCheckpoint, StreamHead, Tree, TreeError, migrate,
 };
 pub use record::{Body, EncodedEvent, InvalidRecord, Metadata, NewEvent, RecordedEvent, SealedPayload};

@@ -11,6 +11,8 @@ use eventing::{
 };
 
 eventing::event_log_contract!(sqlite, eventing::testing::LogUnderTest::sqlite);
+eventing::log_search_contract!(sqlite_search, eventing::testing::LogUnderTest::sqlite);
+eventing::tree_contract!(tree, eventing::testing::LogUnderTest::sqlite);
 
 async fn open(dir: &Path) -> EventLog {
     EventLog::open(LogConfig::new(dir)).await.expect("the log opens")

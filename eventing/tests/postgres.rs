@@ -13,6 +13,8 @@ async fn fresh() -> LogUnderTest {
 }
 
 eventing::event_log_contract!(contract, crate::fresh);
+eventing::log_search_contract!(search, crate::fresh);
+eventing::tree_contract!(tree, crate::fresh);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_stays_open_is_passed_by_no_reader() {
@@ -350,7 +352,7 @@ mod opening {
             second.expect("the other waits").applied,
         ];
         applied.sort();
-        assert_eq!(applied, [vec![], vec![1, 2]]);
+        assert_eq!(applied, [vec![], vec![1, 2, 3, 4]]);
         EventLog::open_postgres(config).await.expect("it opens now");
     }
 

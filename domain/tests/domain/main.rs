@@ -1,5 +1,6 @@
 //! Tests of the rules: decisions, stored shapes, properties.
 
+mod access;
 mod account;
 mod catalogue;
 mod companions;

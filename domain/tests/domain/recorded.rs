@@ -86,6 +86,7 @@ fn remove(object: &mut Value, fields: &[&str]) {
 fn the_list_of_types_is_sorted_and_complete() {
     assert!(EVENT_TYPES.is_sorted());
     let mut declared = [
+        domain::AccessEvent::TYPES,
         domain::AccountEvent::TYPES,
         domain::BaseModelEvent::TYPES,
         domain::CatalogueEvent::TYPES,
@@ -115,6 +116,7 @@ fn what_is_about_a_person_is_personal_and_nothing_else() {
     assert_eq!(
         impersonal,
         [
+            "access.history_read",
             "account.erased",
             "catalogue.imported",
             "companions.published",

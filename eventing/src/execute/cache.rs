@@ -7,7 +7,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::Loaded;
-use crate::ids::{Position, StreamId, Version};
+use crate::ids::{Position, StreamId, SubjectId, Version};
 
 /// The weight of everything kept: about so many bytes.
 const WEIGHT_MAX: u64 = 256 << 20;
@@ -31,6 +31,8 @@ struct Kept {
     version: Version,
     position: Position,
     weight: usize,
+    /// Whom it is about, as far as is known.
+    subject: Option<SubjectId>,
     aggregate: Arc<dyn Any + Send + Sync>,
 }
 
@@ -67,6 +69,7 @@ impl AggregateCache {
                 position,
                 weight,
                 aggregate,
+                subject: _,
             },
         ) = self.0.remove(stream)?;
         let aggregate = aggregate.downcast().ok()?;
@@ -88,7 +91,12 @@ impl AggregateCache {
         })
     }
 
-    pub(super) fn put<A: Send + Sync + 'static>(&self, stream: &StreamId, held: Held<A>) {
+    pub(super) fn put<A: Send + Sync + 'static>(
+        &self,
+        stream: &StreamId,
+        subject: Option<SubjectId>,
+        held: Held<A>,
+    ) {
         let Held {
             version,
             position,
@@ -101,6 +109,7 @@ impl AggregateCache {
                 version,
                 position,
                 weight,
+                subject,
                 aggregate,
             },
         );
@@ -108,5 +117,10 @@ impl AggregateCache {
 
     pub(super) fn remove(&self, stream: &StreamId) {
         self.0.remove(stream);
+    }
+
+    /// Drops everything about a person. Looks at all that is kept.
+    pub(super) fn forget(&self, subject: SubjectId) {
+        self.0.retain(|_, kept| kept.subject != Some(subject));
     }
 }

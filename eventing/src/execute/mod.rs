@@ -152,7 +152,7 @@ impl<C> Executor<C> {
             position: held.position,
             aggregate: Arc::clone(&held.aggregate),
         };
-        self.inner.cache.put(stream, held);
+        self.inner.cache.put(stream, subject, held);
         Ok(loaded)
     }
 
@@ -165,6 +165,13 @@ impl<C> Executor<C> {
     {
         let held = self.inner.cache.peek::<A>(stream);
         held.filter(|held| held.version >= version)
+    }
+
+    /// Drops from memory what is kept about a person who is forgotten: aggregates and their key. What runs at this moment may
+    /// still put something back; it is dropped when it is asked for.
+    pub fn forget(&self, subject: SubjectId) {
+        self.inner.keys.forget_cached(subject);
+        self.inner.cache.forget(subject);
     }
 
     /// Carries out an order, exactly once for each receipt key. When this answers, what was decided is durable.
@@ -225,7 +232,7 @@ impl<C> Executor<C> {
             }
             // Events of a rejected command were applied to this copy: it must not be kept.
             if events.is_empty() {
-                self.inner.cache.put(stream, held);
+                self.inner.cache.put(stream, order.subject, held);
             }
             decided.map_err(ExecuteError::Rejected)?;
             return Ok(Attempt::Done(Executed {
@@ -251,7 +258,7 @@ impl<C> Executor<C> {
         if !is_fresh && !self.stands_at(&order.stream, actual).await? {
             return Ok(Attempt::Stale);
         }
-        self.inner.cache.put(&order.stream, held);
+        self.inner.cache.put(&order.stream, order.subject, held);
         Err(ExecuteError::WrongVersion {
             expected: order.expected.unwrap_or_default(),
             actual,
@@ -282,7 +289,7 @@ impl<C> Executor<C> {
                     weight: held.weight + added_weight,
                     ..held
                 };
-                self.inner.cache.put(&order.stream, held);
+                self.inner.cache.put(&order.stream, order.subject, held);
                 Ok(Attempt::Done(Executed {
                     position,
                     version,
@@ -379,16 +386,30 @@ impl<C> Executor<C> {
             return Ok(None);
         };
         let mut answer = draft.answer(version, events);
-        if let Some(subject) = order.subject {
-            answer = pack(&self.inner.keys.seal(subject, &draft.key.0, &answer).await?);
+        let subject = order.subject.filter(|_| !draft.outlives_the_person);
+        if let Some(subject) = subject {
+            answer = self.seal_answer(subject, &draft.key, &answer).await?;
         }
-        let (key, fingerprint, subject) = (draft.key, draft.fingerprint, order.subject);
+        let (key, fingerprint) = (draft.key, draft.fingerprint);
         Ok(Some(NewReceipt {
             key,
             fingerprint,
             answer,
             subject,
         }))
+    }
+
+    /// An answer as [`receipt`](Self::receipt) opens it, for those who store a receipt without an order.
+    ///
+    /// # Errors
+    /// [`LoadError::Erased`] if the person was forgotten; otherwise the keys' faults.
+    pub async fn seal_answer(
+        &self,
+        subject: SubjectId,
+        key: &ReceiptKey,
+        answer: &[u8],
+    ) -> Result<Bytes, LoadError> {
+        Ok(pack(&self.inner.keys.seal(subject, &key.0, answer).await?))
     }
 
     async fn append_surely(&self, append: Append) -> Result<Appended, AppendError> {

@@ -69,6 +69,7 @@ pub struct ReceiptDraft<E> {
     pub key: ReceiptKey,
     /// A keyed hash of the whole request.
     pub fingerprint: [u8; 32],
+    pub(super) outlives_the_person: bool,
     answer: AnswerOf<E>,
 }
 
@@ -91,7 +92,18 @@ impl<E> ReceiptDraft<E> {
         Self {
             key,
             fingerprint,
+            outlives_the_person: false,
             answer: Arc::new(answer),
+        }
+    }
+
+    /// The same, kept unsealed and when the person is forgotten: for the answer to that very wish, which must tell nothing
+    /// about them.
+    #[must_use]
+    pub fn outliving_the_person(self) -> Self {
+        Self {
+            outlives_the_person: true,
+            ..self
         }
     }
 
@@ -113,6 +125,7 @@ impl<E> Clone for ReceiptDraft<E> {
         Self {
             key: self.key,
             fingerprint: self.fingerprint,
+            outlives_the_person: self.outlives_the_person,
             answer: Arc::clone(&self.answer),
         }
     }

@@ -6,19 +6,20 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::published::PublishedRow;
 use super::sealing::DataKey;
 use super::wrapping::{PEPPER_CONTEXT, Wrapper};
-use super::{KeyError, MasterKey};
+use super::{DestroyedKey, KeyError, MasterKey};
 use crate::append::StorageFault;
 use crate::ids::SubjectId;
-use crate::log::{Shape, open_shaped, prepare};
-use crate::record::now_micros;
+use crate::log::{OpenError, Shape, open_shaped, prepare};
+use crate::record::{from_micros, now_micros};
 
 pub(super) const FILE: &str = "keys.db";
 /// Marks a file as one of subject keys (`PRAGMA application_id`): "SegK".
 const APPLICATION: i64 = 0x5365_674B;
-/// The shape of the tables (`PRAGMA user_version`).
-const SHAPE: i64 = 1;
+/// The steps to the tables. One that was released never changes.
+const STEPS: &[&str] = &[TABLES, PUBLISHED_TABLE];
 
 /// A wrapped value is a nonce and the sealed 32 bytes. `destroyed` only grows; its number tells what is new.
 const TABLES: &str = "
@@ -27,9 +28,16 @@ CREATE TABLE subject_keys (subject BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITH
 CREATE TABLE destroyed (no INTEGER PRIMARY KEY AUTOINCREMENT, subject BLOB NOT NULL UNIQUE, destroyed_at INTEGER NOT NULL);
 ";
 
+/// The last checkpoint that was given out.
+const PUBLISHED_TABLE: &str = "
+CREATE TABLE published_checkpoint (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), size INTEGER NOT NULL, note TEXT NOT NULL);
+";
+
 pub(super) struct FileStore {
     connection: Connection,
     wrapper: Wrapper,
+    /// The pepper as it lies in the file: another one says that the master key was rotated.
+    wrapped_pepper: Vec<u8>,
     data_version: i64,
     last_destroyed: i64,
 }
@@ -44,16 +52,11 @@ impl FileStore {
     /// Opens the file, and reads or makes the pepper: that it opens tells that the master key is the right one.
     pub(super) fn open(dir: &Path, master: &MasterKey) -> Result<(Self, Zeroizing<[u8; 32]>), KeyError> {
         let path = prepare(dir, FILE).map_err(KeyError::Open)?;
-        let shape = Shape {
-            application: APPLICATION,
-            version: SHAPE,
-            tables: TABLES,
-        };
-        let connection = open_shaped(&path, shape).map_err(KeyError::Open)?;
-        connection.pragma_update(None, "secure_delete", true)?;
+        let connection = open_tables(&path).map_err(KeyError::Open)?;
         let mut store = Self {
             connection,
             wrapper: Wrapper::new(master),
+            wrapped_pepper: Vec::new(),
             data_version: 0,
             last_destroyed: 0,
         };
@@ -66,11 +69,9 @@ impl FileStore {
         let fresh = self.wrapper.wrap_new(PEPPER_CONTEXT);
         self.connection
             .execute("INSERT OR IGNORE INTO deployment VALUES (1, ?1)", [fresh])?;
-        let wrapped: Vec<u8> = self
-            .connection
-            .query_row("SELECT pepper FROM deployment", [], |row| row.get(0))?;
+        self.wrapped_pepper = stored_pepper(&self.connection)?;
         self.wrapper
-            .unwrap(PEPPER_CONTEXT, &wrapped)
+            .unwrap(PEPPER_CONTEXT, &self.wrapped_pepper)
             .map_err(|_| KeyError::WrongMasterKey)
     }
 
@@ -81,6 +82,9 @@ impl FileStore {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         if is_destroyed(&transaction, subject)? {
             return Err(KeyError::Destroyed(subject));
+        }
+        if stored_pepper(&transaction)? != self.wrapped_pepper {
+            return Err(KeyError::Rotated);
         }
         transaction
             .prepare_cached("INSERT OR IGNORE INTO subject_keys VALUES (?1, ?2)")?
@@ -96,9 +100,11 @@ impl FileStore {
             .query_row([&subject.0.as_bytes()[..]], |row| row.get(0))
             .optional()?;
         match wrapped {
-            Some(wrapped) => Ok(DataKey::new(
-                &self.wrapper.unwrap(subject.0.as_bytes(), &wrapped)?,
-            )),
+            Some(wrapped) => match self.wrapper.unwrap(subject.0.as_bytes(), &wrapped) {
+                Ok(key) => Ok(DataKey::new(&key)),
+                Err(_) if stored_pepper(&self.connection)? != self.wrapped_pepper => Err(KeyError::Rotated),
+                Err(error) => Err(error),
+            },
             None if is_destroyed(&self.connection, subject)? => Err(KeyError::Destroyed(subject)),
             None => Err(KeyError::Missing(subject)),
         }
@@ -114,14 +120,85 @@ impl FileStore {
         let sql = "INSERT OR IGNORE INTO destroyed (subject, destroyed_at) VALUES (?1, ?2)";
         transaction.execute(sql, (id, now_micros()))?;
         transaction.commit()?;
+        self.empty_wal()
+    }
+
+    /// Leaves nothing in the write-ahead file that was overwritten or deleted.
+    fn empty_wal(&self) -> Result<(), KeyError> {
         let is_busy: bool = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if is_busy {
             tracing::warn!(
-                "a destroyed key stays in the write-ahead file of keys.db until its readers are done"
+                "what was deleted stays in the write-ahead file of keys.db until its readers are done"
             );
         }
+        Ok(())
+    }
+
+    /// Everybody whose key was destroyed, in that order.
+    pub(super) fn destroyed(&self) -> Result<Vec<DestroyedKey>, KeyError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT subject, destroyed_at FROM destroyed ORDER BY no")?;
+        let rows = statement.query_map([], |row| {
+            Ok(DestroyedKey {
+                subject: SubjectId(Uuid::from_bytes(row.get(0)?)),
+                at: from_micros(row.get(1)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Wraps every key and the pepper under `new` in one transaction, and answers how many keys there are. `progress` is told
+    /// how many are done.
+    pub(super) fn rotate(mut self, new: &MasterKey, progress: &mut dyn FnMut(u64)) -> Result<u64, KeyError> {
+        let (old, new) = (&self.wrapper, Wrapper::new(new));
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let pepper = old.unwrap(PEPPER_CONTEXT, &stored_pepper(&transaction)?)?;
+        let pepper = new.wrap(PEPPER_CONTEXT, &pepper);
+        transaction.execute("UPDATE deployment SET pepper = ?1", [pepper])?;
+        let (mut after, mut done) = (Vec::new(), 0);
+        loop {
+            let page = page_after(&transaction, &after)?;
+            let Some((last, _)) = page.last() else { break };
+            after.clone_from(last);
+            for (subject, wrapped) in &page {
+                let wrapped = new.wrap(subject, &old.unwrap(subject, wrapped)?);
+                transaction
+                    .prepare_cached("UPDATE subject_keys SET wrapped = ?2 WHERE subject = ?1")?
+                    .execute((subject, wrapped))?;
+            }
+            done += page.len() as u64;
+            progress(done);
+        }
+        crate::failpoint!("rotate.before_commit");
+        transaction.commit()?;
+        crate::failpoint!("rotate.after_commit");
+        self.empty_wal()?;
+        Ok(done)
+    }
+
+    pub(super) fn publish(&self, row: &PublishedRow) -> Result<(), KeyError> {
+        let sql = "INSERT INTO published_checkpoint VALUES (1, ?1, ?2) ON CONFLICT (only_row)
+                   DO UPDATE SET size = excluded.size, note = excluded.note WHERE excluded.size >= size";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((row.size_sql(), &row.note))?;
+        Ok(())
+    }
+
+    pub(super) fn published(&self) -> Result<Option<String>, KeyError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT note FROM published_checkpoint")?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    }
+
+    pub(super) fn unpublish(&self) -> Result<(), KeyError> {
+        self.connection.execute("DELETE FROM published_checkpoint", [])?;
         Ok(())
     }
 
@@ -148,7 +225,65 @@ impl FileStore {
     }
 }
 
+/// Opens the file at `path`, which must exist, and makes its tables if it is empty. Deleted bytes are overwritten.
+pub(super) fn open_tables(path: &Path) -> Result<Connection, OpenError> {
+    let shape = Shape {
+        application: APPLICATION,
+        steps: STEPS,
+    };
+    let connection = open_shaped(path, shape)?;
+    let tuned = connection.pragma_update(None, "secure_delete", true);
+    tuned.map_err(|error| OpenError::Unavailable {
+        path: path.to_owned(),
+        cause: StorageFault::new(error),
+    })?;
+    Ok(connection)
+}
+
+/// A subject, and its key under the master key.
+type WrappedRow = (Vec<u8>, Vec<u8>);
+
+/// Wrapped keys after a subject, in order: some hundreds at a time, so that memory stays flat.
+fn page_after(connection: &Connection, after: &[u8]) -> Result<Vec<WrappedRow>, KeyError> {
+    let sql = "SELECT subject, wrapped FROM subject_keys WHERE subject > ?1 ORDER BY subject LIMIT 500";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn stored_pepper(connection: &Connection) -> Result<Vec<u8>, KeyError> {
+    let mut statement = connection.prepare_cached("SELECT pepper FROM deployment")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 fn is_destroyed(connection: &Connection, subject: SubjectId) -> Result<bool, KeyError> {
     let mut statement = connection.prepare_cached("SELECT 1 FROM destroyed WHERE subject = ?1")?;
     Ok(statement.exists([&subject.0.as_bytes()[..]])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn keys_of_the_first_shape_open_and_remember_checkpoints_from_now_on() {
+        let dir = TempDir::new();
+        let path = prepare(dir.path(), FILE).expect("a file");
+        let file = Connection::open(&path).expect("the file");
+        file.execute_batch(TABLES)
+            .and_then(|()| file.pragma_update(None, "application_id", APPLICATION))
+            .and_then(|()| file.pragma_update(None, "user_version", 1))
+            .expect("keys of shape 1");
+        drop(file);
+        let master = MasterKey::from_hex(&"5a".repeat(32)).expect("a key");
+        let (store, _) = FileStore::open(dir.path(), &master).expect("the keys open");
+        assert_eq!(store.published().expect("an answer"), None);
+        let row = PublishedRow {
+            size: 7,
+            note: "a note".to_owned(),
+        };
+        store.publish(&row).expect("it is remembered");
+        assert_eq!(store.published().expect("an answer").as_deref(), Some("a note"));
+    }
 }

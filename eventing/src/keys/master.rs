@@ -73,6 +73,36 @@ impl MasterKey {
         Self::from_file(&path)
     }
 
+    /// Makes a new random key in `path` (mode 0600), which must not exist.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::File`] if it exists or cannot be made; then nothing is changed.
+    pub fn create_file(path: impl AsRef<Path>) -> Result<Self, MasterKeyError> {
+        let (path, key) = (path.as_ref(), Self::random());
+        write_new(path, &key).map_err(|cause| file_error(path, cause))?;
+        Ok(key)
+    }
+
+    /// Puts this key into the folder `dir` as its `master.key`, in place of the one that is there: at once, or not at all.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::File`]; then the one that was there stays.
+    pub fn install(&self, dir: impl AsRef<Path>) -> Result<(), MasterKeyError> {
+        let dir = dir.as_ref();
+        let path = dir.join(FILE);
+        let draft = draft_in(dir);
+        let installed = write_new(&draft, self)
+            .and_then(|()| fs::rename(&draft, &path))
+            .and_then(|()| fs::File::open(dir)?.sync_all());
+        installed.map_err(|cause| file_error(&path, cause))
+    }
+
+    /// Where the key of a data folder lies, whether there is one or not.
+    #[must_use]
+    pub fn path_in(dir: impl AsRef<Path>) -> PathBuf {
+        dir.as_ref().join(FILE)
+    }
+
     /// A new random key.
     #[must_use]
     pub fn random() -> Self {
@@ -94,22 +124,25 @@ fn file_error(path: &Path, cause: io::Error) -> MasterKeyError {
 /// Writes a new key beside its place and links it there: it is there as a whole, and the first one stays.
 fn create(dir: &Path, path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let draft = dir.join(format!(
-        "{FILE}.{}",
-        uuid::Uuid::from_bytes(super::sealing::random())
-    ));
+    let draft = draft_in(dir);
+    let made = write_new(&draft, &MasterKey::random()).and_then(|()| link_once(&draft, path));
+    fs::remove_file(&draft)?;
+    made.and_then(|()| fs::File::open(dir)?.sync_all())
+}
+
+fn draft_in(dir: &Path) -> PathBuf {
+    let unique = uuid::Uuid::from_bytes(super::sealing::random());
+    dir.join(format!("{FILE}.{unique}"))
+}
+
+fn write_new(path: &Path, key: &MasterKey) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .create_new(true)
         .write(true)
         .mode(0o600)
-        .open(&draft)?;
-    let text = Zeroizing::new(hex::encode(MasterKey::random().bytes()));
-    let made = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| link_once(&draft, path));
-    fs::remove_file(&draft)?;
-    made.and_then(|()| fs::File::open(dir)?.sync_all())
+        .open(path)?;
+    let text = Zeroizing::new(hex::encode(key.bytes()));
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())
 }
 
 fn link_once(draft: &Path, path: &Path) -> io::Result<()> {

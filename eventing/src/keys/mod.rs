@@ -12,9 +12,12 @@
 //! - A key that is missing without having been destroyed is damage and an error, never taken for an erasure.
 //! - Another process's destruction is noticed within [`RECHECK_AFTER`].
 
+pub(crate) mod backup;
 mod file;
 mod master;
 mod postgres;
+mod published;
+mod rotation;
 mod sealing;
 mod store;
 mod wrapping;
@@ -25,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
@@ -39,6 +43,7 @@ use crate::record::{Body, RecordedEvent, SealedPayload};
 use file::FileStore;
 pub use master::{MasterKey, MasterKeyError};
 use postgres::PostgresStore;
+pub use rotation::{RotateError, Rotated};
 use sealing::DataKey;
 use store::{Remembered, Store};
 
@@ -56,6 +61,16 @@ pub enum Payload {
     Erased,
 }
 
+/// Somebody whose key was destroyed. The memory of it is what lets a log that was put back to an older state forget them
+/// again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DestroyedKey {
+    /// The person.
+    pub subject: SubjectId,
+    /// When the key was destroyed.
+    pub at: DateTime<Utc>,
+}
+
 /// Why a key could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -65,6 +80,10 @@ pub enum KeyError {
     /// The keys are wrapped under another master key.
     #[error("the subject keys belong to another master key")]
     WrongMasterKey,
+    /// The keys were wrapped under another master key since this process opened them. Nothing was made or read: start the
+    /// process again with the new one.
+    #[error("the master key was rotated while this process ran: start it again with the new master key")]
+    Rotated,
     /// The person has been forgotten: nothing can be sealed for them any more.
     #[error("the subject {0} has been erased")]
     Destroyed(SubjectId),
@@ -78,6 +97,14 @@ pub enum KeyError {
     /// The file of keys did not answer: try later.
     #[error("the subject keys are not available")]
     Unavailable(#[source] StorageFault),
+}
+
+impl KeyError {
+    /// Whether the same may succeed later, so that it says nothing about what was to be opened.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Rotated)
+    }
 }
 
 /// The subject keys. Cloning is cheap and gives another handle.
@@ -182,6 +209,32 @@ impl Keys {
         Ok(self.key(subject).await?.seal(context, plaintext))
     }
 
+    /// [`Keys::seal`] for threads that may block.
+    ///
+    /// # Errors
+    /// As [`Keys::seal`].
+    pub fn seal_blocking(
+        &self,
+        subject: SubjectId,
+        context: &[u8],
+        plaintext: &[u8],
+    ) -> Result<SealedPayload, KeyError> {
+        Ok(self.inner.key_blocking(subject)?.seal(context, plaintext))
+    }
+
+    /// [`Keys::open_sealed`] for threads that may block.
+    ///
+    /// # Errors
+    /// As [`Keys::open_sealed`].
+    pub fn open_sealed_blocking(
+        &self,
+        subject: SubjectId,
+        context: &[u8],
+        sealed: &SealedPayload,
+    ) -> Result<Payload, KeyError> {
+        open_with(self.inner.key_blocking(subject), context, sealed)
+    }
+
     /// Opens what [`Keys::seal`] sealed; [`Payload::Erased`] once the person is forgotten.
     ///
     /// # Errors
@@ -232,6 +285,15 @@ impl Keys {
     pub async fn destroy(&self, subject: SubjectId) -> Result<(), KeyError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.store.destroy(subject, &inner.cache)).await
+    }
+
+    /// Everybody whose key was destroyed, by whichever process, and when, in that order.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn destroyed(&self) -> Result<Vec<DestroyedKey>, KeyError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.store.destroyed()).await
     }
 
     /// Drops a key from memory, so that the next use asks the file: for whoever hears first that another

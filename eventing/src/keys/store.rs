@@ -5,10 +5,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use super::KeyError;
 use super::file::FileStore;
 use super::postgres::PostgresStore;
+use super::published::PublishedRow;
 use super::sealing::DataKey;
+use super::{DestroyedKey, KeyError};
 use crate::ids::SubjectId;
 
 /// A file, or tables that several processes share. Everything but [`Store::notice_destroyed`] may block for long.
@@ -67,6 +68,38 @@ impl Store {
                 cache.remove(&subject);
                 destroyed
             }
+        }
+    }
+
+    /// Everybody whose key was destroyed.
+    pub(super) fn destroyed(&self) -> Result<Vec<DestroyedKey>, KeyError> {
+        match self {
+            Self::File(store) => store.lock().destroyed(),
+            Self::Postgres(store) => store.destroyed(),
+        }
+    }
+
+    /// Remembers a checkpoint, unless a larger one is.
+    pub(super) fn publish(&self, row: PublishedRow) -> Result<(), KeyError> {
+        match self {
+            Self::File(store) => store.lock().publish(&row),
+            Self::Postgres(store) => store.publish(row),
+        }
+    }
+
+    /// The note of the remembered checkpoint.
+    pub(super) fn published(&self) -> Result<Option<String>, KeyError> {
+        match self {
+            Self::File(store) => store.lock().published(),
+            Self::Postgres(store) => store.published(),
+        }
+    }
+
+    /// Forgets the remembered checkpoint.
+    pub(super) fn unpublish(&self) -> Result<(), KeyError> {
+        match self {
+            Self::File(store) => store.lock().unpublish(),
+            Self::Postgres(store) => store.unpublish(),
         }
     }
 

@@ -21,7 +21,11 @@ impl Wrapper {
 
     /// A new random key, wrapped for `context`.
     pub(super) fn wrap_new(&self, context: &[u8]) -> Vec<u8> {
-        let key = Zeroizing::new(random::<32>());
+        self.wrap(context, &Zeroizing::new(random()))
+    }
+
+    /// `key`, wrapped for `context`.
+    pub(super) fn wrap(&self, context: &[u8], key: &Zeroizing<[u8; 32]>) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random();
         let message = Message {
             msg: &key[..],

@@ -30,6 +30,8 @@ enum Held {
 impl Duty {
     /// Publishing the log to the broker.
     pub const RELAY: Self = Self::new("relay.lock", *b"SegueRel");
+    /// Growing the log's Merkle tree and signing checkpoints on schedule.
+    pub const SEAL: Self = Self::new("seal.lock", *b"SegueSea");
 
     /// A duty whose lock is `file` beside an embedded log, and `key` in PostgreSQL. No two duties have one in common.
     #[must_use]

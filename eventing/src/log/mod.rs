@@ -6,14 +6,20 @@
 //!
 //! Not here: what an event means, and who is told of it.
 
+pub(crate) mod backup;
 mod chunks;
 mod dead_letters;
 mod duty;
 mod error;
 mod filter;
+mod forget;
+mod kept;
+mod measures;
 mod postgres;
+mod search;
 mod sqlite;
 mod tail;
+mod tree;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -31,8 +37,15 @@ pub use dead_letters::{DeadLetterKey, DeadLetterRow, DeadLetterState};
 pub use duty::{Duty, DutyLock};
 pub use error::{LogError, OpenError};
 pub use filter::EventFilter;
+pub use forget::{Deleted, Forgotten};
+pub use kept::{KeptHead, KeptStream};
+pub use measures::AppendMeasures;
 pub use postgres::{Migrated, PostgresConfig, migrate};
+pub use search::{Found, SEARCHED_MAX};
 pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
+pub use tree::{
+    Consistency, Inclusion, STEP_LEAVES_MAX, StoreCheckpointError, StoredCheckpoint, Tree, TreeError,
+};
 
 /// Where the log is and how it is opened.
 #[derive(Debug, Clone)]
@@ -126,6 +139,15 @@ impl EventLog {
         }
     }
 
+    /// What this process's appends say of themselves.
+    #[must_use]
+    pub fn append_measures(&self) -> &AppendMeasures {
+        match &self.backend {
+            Backend::Sqlite(log) => log.append_measures(),
+            Backend::Postgres(log) => log.append_measures(),
+        }
+    }
+
     /// The position of the last record; 0 in an empty log.
     ///
     /// # Errors
@@ -214,17 +236,28 @@ impl EventLog {
         }
     }
 
-    /// The next records that `filter` lets through, in order.
+    /// The next records that `filter` lets through, in order. A filter for a subject or a correlation looks through the
+    /// whole log and may find fewer than the limit though there are more: that is what [`search`](Self::search) is for.
     ///
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn read_filtered(&self, filter: EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
+        let mut events = self.read_likely(&filter).await?;
+        if filter.looks_into_records() {
+            events.retain(|event| filter.fits(event));
+        }
+        Ok(events)
+    }
+
+    /// As [`read_filtered`](Self::read_filtered), and with them records whose payload looks as if they were among them.
+    async fn read_likely(&self, filter: &EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
         match &self.backend {
             Backend::Sqlite(log) => {
+                let filter = filter.clone();
                 log.read(move |connection| sqlite::reader::read_filtered(connection, &filter))
                     .await
             }
-            Backend::Postgres(log) => log.read_filtered(&filter).await,
+            Backend::Postgres(log) => log.read_filtered(filter).await,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::tree::Leaf;
 use crate::ids::Position;
 use crate::record::RecordedEvent;
 
@@ -85,10 +86,12 @@ impl Tail {
     /// The next records after `after` that are still in memory, at most `limit` and without a gap. Empty says nothing about
     /// the log.
     pub(super) fn after(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
-        let recent = self.recent.lock();
-        let next = (after.next().0..).zip(recent.above(after));
-        let gapless = next.take_while(|(position, event)| event.position.0 == *position);
-        gapless.take(limit).map(|(_, event)| event.clone()).collect()
+        self.recent.lock().gapless(after, limit).cloned().collect()
+    }
+
+    /// The same, as leaves of the tree.
+    pub(super) fn leaves_after(&self, after: Position, limit: usize) -> Vec<Leaf> {
+        self.recent.lock().gapless(after, limit).map(Leaf::from).collect()
     }
 
     /// The first records above `after` that this process has committed and that are still in memory, at most `limit`.
@@ -112,6 +115,12 @@ impl Recent {
         {
             self.bytes -= size_of(&oldest);
         }
+    }
+
+    fn gapless(&self, after: Position, limit: usize) -> impl Iterator<Item = &RecordedEvent> {
+        let next = (after.next().0..).zip(self.above(after));
+        let gapless = next.take_while(|(position, event)| event.position.0 == *position);
+        gapless.take(limit).map(|(_, event)| event)
     }
 
     fn above(&self, after: Position) -> impl Iterator<Item = &RecordedEvent> {

@@ -196,6 +196,14 @@ fn is_object_on_one_line(payload: &[u8]) -> bool {
         && serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok()
 }
 
+/// Checks that an open payload is what [`check`] lets in.
+pub(super) fn check_payload(body: &Body) -> Result<(), InvalidRecord> {
+    match body {
+        Body::Open(payload) if !is_object_on_one_line(payload) => Err(InvalidRecord("its payload")),
+        _ => Ok(()),
+    }
+}
+
 /// The bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a record: {0}")]

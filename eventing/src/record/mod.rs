@@ -19,7 +19,7 @@ use crate::ids::{
 
 pub use line::InvalidRecord;
 pub(crate) use line::{write_number, write_uuid};
-pub(crate) use time::{now_micros, write_time};
+pub(crate) use time::{from_micros, now_micros, write_time};
 
 /// Where an event comes from; the same for all events of one append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +182,16 @@ impl RecordedEvent {
     pub fn from_record(record: Bytes) -> Result<Self, InvalidRecord> {
         let leaf_hash = leaf_hash(&record);
         line::parse(record, leaf_hash)
+    }
+
+    /// The same for bytes that nothing vouches for yet: an open payload is looked into as well, and must be one JSON object.
+    ///
+    /// # Errors
+    /// [`InvalidRecord`] if the bytes are not a record, to the letter.
+    pub fn from_whole_record(record: Bytes) -> Result<Self, InvalidRecord> {
+        let event = Self::from_record(record)?;
+        line::check_payload(&event.body)?;
+        Ok(event)
     }
 
     /// The additional data that the payload of this event is sealed with.

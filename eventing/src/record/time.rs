@@ -13,6 +13,11 @@ pub(crate) fn now_micros() -> i64 {
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// A stored time; one that cannot be is the earliest.
+pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}
+
 /// Writes a time. Years beyond 9999 do not occur.
 pub(crate) fn write_time(out: &mut Vec<u8>, at: DateTime<Utc>) {
     write_digits(out, at.year().unsigned_abs(), 4);

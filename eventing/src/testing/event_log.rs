@@ -3,17 +3,20 @@
 //! [`event_log_contract!`](crate::event_log_contract) makes a test of each function here.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::DateTime;
 use tokio::task::JoinSet;
+use tokio_postgres::types::ToSql;
 
 use super::TempDir;
 use crate::{
-    Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState, Duty,
-    EventFilter, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, NewReceipt, Position,
-    PostgresConfig, ReceiptKey, RecordedEvent, SchemaVersion, StreamId, SubjectId, Version, migrate,
+    Append, AppendError, Appended, Claim, ClaimChange, DeadLetterKey, DeadLetterRow, DeadLetterState,
+    Deleted, Duty, EventFilter, EventId, EventLog, ExpectedVersion, Forgotten, LogConfig, Metadata, NewEvent,
+    NewReceipt, Position, PostgresConfig, ReceiptKey, RecordedEvent, SchemaVersion, StreamId, SubjectId,
+    Version, migrate,
 };
 
 /// Longer than any wait for something that is bound to happen.
@@ -26,6 +29,7 @@ macro_rules! event_log_contract {
     ($name:ident, $factory:expr) => {
         $crate::event_log_contract! { @each $name, $factory,
             what_was_answered_is_what_reads_back,
+            an_append_that_was_answered_is_counted,
             positions_are_gapless_whoever_appends,
             a_later_append_never_has_an_earlier_time,
             one_of_many_first_appends_wins,
@@ -51,6 +55,7 @@ macro_rules! event_log_contract {
             one_handle_at_a_time_has_the_right_to_a_duty,
             dead_letters_are_kept_listed_and_deleted,
             a_dead_letter_that_is_skipped_stays_so,
+            what_is_kept_about_somebody_is_deleted_and_their_first_key_is_spent,
         }
     };
     (@each $name:ident, $factory:expr, $($test:ident),+ $(,)?) => {
@@ -113,6 +118,29 @@ impl LogUnderTest {
     pub async fn open_again(&self) -> EventLog {
         self.place.open().await
     }
+
+    /// Changes the database behind the log's back: `sql` names tables without a schema, and takes bytes for `$1` and so on.
+    pub async fn tamper(&self, sql: &str, values: &[&[u8]]) {
+        match &self.place {
+            Place::Folder(dir) => tamper_with_file(dir.path(), sql, values),
+            Place::Postgres(config) => {
+                let client = config.connect().await.expect("a connection");
+                client
+                    .batch_execute("SET search_path = segue")
+                    .await
+                    .expect("a schema");
+                let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+                client.execute(sql, &values).await.expect("it is changed");
+            }
+        }
+    }
+}
+
+/// [`LogUnderTest::tamper`] for the log in the folder `dir`.
+pub fn tamper_with_file(dir: &Path, sql: &str, values: &[&[u8]]) {
+    let file = rusqlite::Connection::open(dir.join("log.db")).expect("the file");
+    let changed = file.execute(sql, rusqlite::params_from_iter(values));
+    changed.expect("it is changed");
 }
 
 /// A stream of category `test` that does not exist yet.
@@ -186,6 +214,27 @@ pub async fn what_was_answered_is_what_reads_back(test: LogUnderTest) {
         .expect("a stream");
     assert_eq!((head.version, head.position), (Version(3), Position(3)));
     assert_eq!(test.log.stream_head(&new_stream()).await.expect("no head"), None);
+}
+
+/// By the time that it is answered, so that whoever looks afterwards sees it.
+pub async fn an_append_that_was_answered_is_counted(under_test: LogUnderTest) {
+    let log = &under_test.log;
+    for _ in 0..3 {
+        let append = an_append(&new_stream(), ExpectedVersion::NoStream, 2);
+        log.append(append).await.expect("it is appended");
+    }
+    let mut registry = prometheus_client::registry::Registry::default();
+    log.append_measures().register(&mut registry);
+    let mut told = String::new();
+    prometheus_client::encoding::text::encode(&mut told, &registry).expect("it is told");
+    for line in [
+        "append_batch_size_sum 3.0",
+        "append_batch_size_count 3",
+        "append_duration_seconds_count 3",
+        "append_failures_total 0",
+    ] {
+        assert!(told.lines().any(|found| found == line), "no {line} in {told}");
+    }
 }
 
 /// See the name.
@@ -461,6 +510,56 @@ pub async fn an_append_without_events_stores_its_receipt(test: LogUnderTest) {
         .expect("a look-up")
         .expect("a receipt");
     assert_eq!(stored.position, Position(2));
+}
+
+/// See the name.
+pub async fn what_is_kept_about_somebody_is_deleted_and_their_first_key_is_spent(test: LogUnderTest) {
+    let (stream, subject, other) = (
+        new_stream(),
+        SubjectId(EventId::new().0),
+        SubjectId(EventId::new().0),
+    );
+    for (key, of) in [
+        (1, Some(subject)),
+        (2, Some(subject)),
+        (3, Some(other)),
+        (4, None),
+    ] {
+        let mut draft = an_append(&new_stream(), ExpectedVersion::NoStream, 1);
+        draft.receipt = Some(NewReceipt {
+            subject: of,
+            ..a_receipt(key, "an answer")
+        });
+        test.log.append(draft).await.expect("an append");
+    }
+    change_claim(&test.log, &stream, ClaimChange::Take(a_claim(1)))
+        .await
+        .expect("it is free");
+    let person = Forgotten { subject, stream };
+    let deleted = test
+        .log
+        .forget(std::slice::from_ref(&person))
+        .await
+        .expect("it answers");
+    assert_eq!((deleted.receipts, deleted.claims), (2, 1));
+    assert_eq!(test.log.receipts_about(subject).await.expect("a count"), 0);
+    assert_eq!(test.log.receipts_about(other).await.expect("a count"), 1);
+    assert_eq!(test.log.claim(&a_claim(1)).await.expect("a look-up"), None);
+    let kept = async |key| test.log.receipt(&ReceiptKey([key; 32])).await.expect("a look-up");
+    let spent = kept(1).await.expect("a spent key stays");
+    assert_eq!(
+        (
+            spent.fingerprint,
+            spent.subject,
+            spent.answer.as_deref(),
+            spent.position
+        ),
+        ([0; 32], None, Some(&b""[..]), Position::START)
+    );
+    assert!(kept(2).await.is_none());
+    assert!(kept(3).await.is_some() && kept(4).await.is_some());
+    let again = test.log.forget(&[person]).await.expect("it answers");
+    assert_eq!(again, Deleted::default(), "doing it again changes nothing");
 }
 
 /// See the name.

@@ -8,26 +8,37 @@ mod blobs;
 pub(crate) mod connect;
 mod dead_letters;
 pub(super) mod duty_session;
+mod forget;
+mod kept;
 mod known;
 mod plan;
 mod reader;
 mod schema;
 mod statements;
+mod tree;
 mod watcher;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use deadpool_postgres::{Client, Pool};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::measures::AppendMeasures;
 use super::tail::Tail;
-use super::{DeadLetterKey, DeadLetterRow, EventFilter, LogError, OpenError, StreamHead};
+use super::tree::{Growth, Leaf, Stand};
+use super::{
+    DeadLetterKey, DeadLetterRow, Deleted, EventFilter, Forgotten, LogError, OpenError, StoreCheckpointError,
+    StoredCheckpoint, StreamHead,
+};
 use crate::append::{Append, AppendError, Appended, Claim, Receipt, ReceiptKey, StorageFault};
-use crate::ids::{Position, StreamId, Version};
+use crate::ids::{CorrelationId, Position, StreamId, SubjectId, Version};
+use crate::merkle::{Frontier, TileId};
+use crate::notes::SignedCheckpoint;
 use crate::record::RecordedEvent;
 pub use connect::PostgresConfig;
 pub use schema::{Migrated, migrate};
@@ -46,6 +57,7 @@ pub(super) struct PostgresLog {
     jobs: mpsc::Sender<WaitingAppend>,
     pool: Pool,
     tail: Arc<Tail>,
+    measures: AppendMeasures,
     /// For sessions beside the pool.
     config: PostgresConfig,
 }
@@ -69,14 +81,21 @@ impl PostgresLog {
         let tail = Arc::new(Tail::new(position));
         let pool = config.pool()?;
         let (jobs, queue) = mpsc::channel(config.queue_len_max);
-        tokio::spawn(Writer::new(config.clone(), Arc::clone(&tail)).run(queue));
+        let measures = AppendMeasures::new();
+        let writer = Writer::new(config.clone(), Arc::clone(&tail), measures.clone());
+        tokio::spawn(writer.run(queue));
         tokio::spawn(watcher::watch(pool.clone(), Arc::downgrade(&tail)));
         Ok(Self {
             jobs,
             pool,
             tail,
+            measures,
             config,
         })
+    }
+
+    pub(super) fn append_measures(&self) -> &AppendMeasures {
+        &self.measures
     }
 
     pub(super) fn subscribe_head(&self) -> watch::Receiver<Position> {
@@ -97,6 +116,10 @@ impl PostgresLog {
 
     pub(super) fn own_above(&self, after: Position, limit: usize) -> Vec<RecordedEvent> {
         self.tail.own_above(after, limit)
+    }
+
+    pub(super) fn recent_leaves_after(&self, after: Position, limit: usize) -> Vec<Leaf> {
+        self.tail.leaves_after(after, limit)
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -277,6 +300,65 @@ impl PostgresLog {
         .await
     }
 
+    pub(super) async fn tree_edge(&self) -> Result<Frontier, LogError> {
+        within(ANSWER_LIMIT, async { tree::edge(&self.client().await?).await }).await
+    }
+
+    pub(super) async fn tree_stand(&self, wanted: &BTreeSet<TileId>) -> Result<Stand, LogError> {
+        within(ANSWER_LIMIT, async {
+            tree::stand(&self.client().await?, wanted).await
+        })
+        .await
+    }
+
+    pub(super) async fn grow_tree(&self, growth: &Growth) -> Result<bool, LogError> {
+        within(ANSWER_LIMIT, async {
+            tree::grow(&mut self.client().await?, growth).await
+        })
+        .await
+    }
+
+    pub(super) async fn correlated(
+        &self,
+        correlation: CorrelationId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Position>, LogError> {
+        within(ANSWER_LIMIT, async {
+            tree::correlated(&self.client().await?, correlation, after, limit).await
+        })
+        .await
+    }
+
+    pub(super) async fn signed_checkpoints_after(
+        &self,
+        size: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredCheckpoint>, LogError> {
+        within(ANSWER_LIMIT, async {
+            tree::checkpoints_after(&self.client().await?, size, limit).await
+        })
+        .await
+    }
+
+    pub(super) async fn latest_signed_checkpoint(&self) -> Result<Option<StoredCheckpoint>, LogError> {
+        within(ANSWER_LIMIT, async {
+            tree::latest_checkpoint(&self.client().await?).await
+        })
+        .await
+    }
+
+    pub(super) async fn store_signed_checkpoint(
+        &self,
+        checkpoint: &SignedCheckpoint,
+        signed_at: DateTime<Utc>,
+    ) -> Result<(), StoreCheckpointError> {
+        within(ANSWER_LIMIT, async {
+            tree::store_checkpoint(&mut self.client().await?, checkpoint, signed_at).await
+        })
+        .await?
+    }
+
     /// A session that holds the lock `key`, unless another does.
     pub(super) async fn duty_session(&self, key: i64) -> Result<Option<duty_session::DutySession>, LogError> {
         within(ANSWER_LIMIT, duty_session::take(&self.config, key)).await
@@ -303,6 +385,27 @@ impl PostgresLog {
     ) -> Result<Vec<DeadLetterRow>, LogError> {
         within(ANSWER_LIMIT, async {
             dead_letters::list(&*self.client().await?, consumer, limit).await
+        })
+        .await
+    }
+
+    pub(super) async fn receipts_about(&self, subject: SubjectId) -> Result<u64, LogError> {
+        within(ANSWER_LIMIT, async {
+            let sql = "SELECT count(*) FROM segue.receipts WHERE subject = $1";
+            let row = self.client().await?.query_one(sql, &[&subject.0]).await?;
+            from_sql(row.try_get(0)?)
+        })
+        .await
+    }
+
+    pub(super) async fn forget(
+        &self,
+        people: &[Forgotten],
+        letters: &[DeadLetterKey],
+    ) -> Result<Deleted, LogError> {
+        within(ANSWER_LIMIT, async {
+            let mut client = self.client().await?;
+            forget::forget(&mut client, people, letters).await
         })
         .await
     }

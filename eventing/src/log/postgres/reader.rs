@@ -49,10 +49,23 @@ pub(super) fn filtered(filter: &EventFilter) -> (String, Vec<Box<dyn ToSql + Sen
         Box::new(to_sql(filter.after.0)),
         Box::new(limit_sql(filter.limit)),
     ];
-    let mut add = |condition: &str, value: String| {
-        values.push(Box::new(value));
+    let mut add_value = |condition: &str, value: Box<dyn ToSql + Send + Sync>| {
+        values.push(value);
         sql.push_str(&condition.replace("$N", &format!("${}", values.len())));
     };
+    if let Some(until) = filter.until {
+        add_value(" AND position <= $N", Box::new(to_sql(until.0)));
+    }
+    for bytes in filter.traits() {
+        add_value(" AND position($N::bytea IN record) > 0", Box::new(bytes));
+    }
+    let mut add = |condition: &str, value: String| add_value(condition, Box::new(value));
+    if let Some(stream) = &filter.except_stream {
+        add(
+            " AND stream IS DISTINCT FROM (SELECT no FROM segue.streams WHERE name = $N)",
+            stream.as_str().to_owned(),
+        );
+    }
     if let Some(stream) = &filter.stream {
         add(
             " AND stream = (SELECT no FROM segue.streams WHERE name = $N)",

@@ -23,6 +23,7 @@ use super::statements::Statements;
 use super::{LOG_LOCK, reader, to_sql, within};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
+use crate::log::measures::AppendMeasures;
 use crate::log::tail::Tail;
 use crate::log::{LogError, error::not_written};
 use crate::record::now_micros;
@@ -48,6 +49,7 @@ pub(super) struct Writer {
     config: PostgresConfig,
     connection: Option<Session>,
     tail: Arc<Tail>,
+    measures: AppendMeasures,
 }
 
 /// A connection with its statements.
@@ -76,11 +78,12 @@ impl BatchFault {
 }
 
 impl Writer {
-    pub(super) fn new(config: PostgresConfig, tail: Arc<Tail>) -> Self {
+    pub(super) fn new(config: PostgresConfig, tail: Arc<Tail>, measures: AppendMeasures) -> Self {
         Self {
             config,
             connection: None,
             tail,
+            measures,
         }
     }
 
@@ -100,12 +103,17 @@ impl Writer {
     async fn append_all(&mut self, batch: Vec<WaitingAppend>) {
         let session = match self.session(Instant::now() + RECONNECT_LIMIT).await {
             Ok(session) => session,
-            Err(error) => return refuse_all(batch, &error),
+            Err(error) => {
+                self.measures.failed();
+                return refuse_all(batch, &error);
+            }
         };
+        let begun = Instant::now();
         let appends: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
         match append_in(&session, &appends).await {
             Ok((answers, plan)) => {
                 self.connection = Some(session);
+                self.measures.committed(batch.len(), begun.elapsed());
                 self.tail
                     .committed(plan.events.iter().map(|(_, event)| event), plan.position());
                 failpoint!("append.before_answer");
@@ -116,10 +124,12 @@ impl Writer {
             }
             // The connection is given up: with it goes whatever its transaction had begun.
             Err(BatchFault::BeforeCommit(error)) => {
+                self.measures.failed();
                 tracing::warn!(error.message = %chain(&error), appends = batch.len(), "a transaction of the log failed");
                 refuse_all(batch, &error);
             }
             Err(BatchFault::InCommit(error)) => {
+                self.measures.failed();
                 tracing::error!(error.message = %chain(&error), appends = batch.len(), "a commit of the log was not answered");
                 drop(session);
                 self.settle_all(batch, &error).await;

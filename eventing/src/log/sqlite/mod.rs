@@ -9,10 +9,13 @@ pub(super) mod blobs;
 pub(super) mod checkpoints;
 pub(super) mod dead_letters;
 mod fault;
+pub(super) mod forget;
 mod heads;
+pub(super) mod kept;
 pub(super) mod reader;
 mod readers;
 pub(super) mod schema;
+pub(super) mod tree;
 mod watcher;
 mod writer;
 
@@ -24,13 +27,15 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::measures::AppendMeasures;
 use super::tail::Tail;
+use super::tree::Leaf;
 use super::{LogConfig, LogError, OpenError};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::ids::Position;
 use crate::record::RecordedEvent;
 use readers::Readers;
-use writer::{Job, WaitingAppend};
+use writer::{Durability, Job, WaitingAppend};
 
 /// The name of the log's file.
 pub(super) const FILE: &str = "log.db";
@@ -41,6 +46,7 @@ pub(super) struct SqliteLog {
     jobs: mpsc::Sender<Job>,
     readers: Arc<Readers>,
     tail: Arc<Tail>,
+    measures: AppendMeasures,
     dir: PathBuf,
 }
 
@@ -65,19 +71,25 @@ impl SqliteLog {
         let position = reader::head(&connection).map_err(|error| unavailable(error.to_string()))?;
         let tail = Arc::new(Tail::new(position));
         let (jobs, queue) = mpsc::channel(config.queue_len_max);
-        writer::start(connection, queue, Arc::clone(&tail))
+        let measures = AppendMeasures::new();
+        writer::start(connection, queue, Arc::clone(&tail), measures.clone())
             .map_err(|error| unavailable(error.to_string()))?;
         watcher::start(&path, &tail).map_err(|error| unavailable(error.to_string()))?;
         Ok(Self {
             jobs,
             readers: Arc::new(Readers::new(path, config.readers_max)),
             tail,
+            measures,
             dir: config.dir.clone(),
         })
     }
 
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    pub(super) fn append_measures(&self) -> &AppendMeasures {
+        &self.measures
     }
 
     pub(super) fn subscribe_head(&self) -> watch::Receiver<Position> {
@@ -100,6 +112,10 @@ impl SqliteLog {
         self.tail.own_above(after, limit)
     }
 
+    pub(super) fn recent_leaves_after(&self, after: Position, limit: usize) -> Vec<Leaf> {
+        self.tail.leaves_after(after, limit)
+    }
+
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Append(WaitingAppend { append, answer });
@@ -116,11 +132,28 @@ impl SqliteLog {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
+        self.write_with(Durability::AtOnce, work).await
+    }
+
+    /// The same for what can be made again from the records: it is durable with the next append.
+    pub(super) async fn write_derived<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        self.write_with(Durability::WithTheNext, work).await
+    }
+
+    async fn write_with<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
         let (answer, answered) = oneshot::channel();
-        let job = Job::Write(Box::new(move |connection: &Connection| {
+        let write = move |connection: Result<&Connection, LogError>| {
             // A caller that went away does not need the answer.
-            let _ = answer.send(writer::in_transaction(connection, work));
-        }));
+            let _ = answer.send(connection.and_then(|connection| writer::in_transaction(connection, work)));
+        };
+        let job = Job::Write(durability, Box::new(write));
         self.jobs.send(job).await.map_err(|_| LogError::Stopped)?;
         answered.await.map_err(|_| LogError::Stopped)?
     }

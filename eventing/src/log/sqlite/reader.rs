@@ -71,10 +71,23 @@ pub(in crate::log) fn read_filtered(
         Box::new(to_sql(filter.after.0)),
         Box::new(limit_sql(filter.limit)),
     ];
-    let mut add = |condition: &str, value: String| {
-        values.push(Box::new(value));
+    let mut add_value = |condition: &str, value: Box<dyn ToSql>| {
+        values.push(value);
         sql.push_str(&condition.replace("?N", &format!("?{}", values.len())));
     };
+    if let Some(until) = filter.until {
+        add_value(" AND position <= ?N", Box::new(to_sql(until.0)));
+    }
+    for bytes in filter.traits() {
+        add_value(" AND instr(record, ?N) > 0", Box::new(bytes));
+    }
+    let mut add = |condition: &str, value: String| add_value(condition, Box::new(value));
+    if let Some(stream) = &filter.except_stream {
+        add(
+            " AND stream IS NOT (SELECT no FROM streams WHERE name = ?N)",
+            stream.as_str().to_owned(),
+        );
+    }
     if let Some(stream) = &filter.stream {
         add(
             " AND stream = (SELECT no FROM streams WHERE name = ?N)",

@@ -13,8 +13,6 @@ use crate::log::OpenError;
 
 /// Marks a file as a log of ours (`PRAGMA application_id`): "SegL".
 const LOG_APPLICATION: i64 = 0x5365_674C;
-/// The shape of the log's tables (`PRAGMA user_version`); raised with every change of [`LOG_TABLES`].
-const LOG_SHAPE: i64 = 1;
 /// How long a connection waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared by a connection; more than there are in this package.
@@ -24,7 +22,10 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 /// The WAL is cut down to this after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 
-/// Every table of the log. An event's columns beside its record are there to find it.
+/// The steps to the log's tables. One that was released never changes.
+const LOG_STEPS: &[&str] = &[LOG_TABLES, TREE_TABLES, FORGETTING];
+
+/// The log itself. An event's columns beside its record are there to find it.
 const LOG_TABLES: &str = "
 CREATE TABLE log_head (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), position INTEGER NOT NULL, recorded_at INTEGER NOT NULL);
 INSERT INTO log_head VALUES (1, 0, 0);
@@ -49,12 +50,35 @@ CREATE TABLE dead_letters (
   state TEXT NOT NULL, PRIMARY KEY (consumer, stream, version)) WITHOUT ROWID;
 ";
 
+/// What is made from the log beside the appends: its Merkle tree, and which records belong to one request. Both go as far as
+/// the size in `merkle_frontier` says. A tile here is full; those that are not are in the frontier's edge.
+const TREE_TABLES: &str = "
+CREATE TABLE merkle_tiles (level INTEGER NOT NULL, n INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, n));
+CREATE TABLE merkle_frontier (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), size INTEGER NOT NULL, edge BLOB NOT NULL);
+INSERT INTO merkle_frontier VALUES (1, 0, x'0000000000000000');
+CREATE TABLE signed_checkpoints (size INTEGER PRIMARY KEY, root BLOB NOT NULL, note TEXT NOT NULL, signed_at INTEGER NOT NULL);
+CREATE TABLE correlations (correlation BLOB NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (correlation, position)) WITHOUT ROWID;
+";
+
+/// What is looked up when a person is forgotten.
+const FORGETTING: &str = "
+CREATE INDEX receipts_by_subject ON receipts (subject) WHERE subject IS NOT NULL;
+CREATE INDEX claims_by_stream ON claims (stream);
+";
+
 /// The tables of a file: how to tell them from others, and how to make them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
+    /// `PRAGMA application_id`.
     pub(crate) application: i64,
-    pub(crate) version: i64,
-    pub(crate) tables: &'static str,
+    /// The steps to the tables. `PRAGMA user_version` says how many of them a file has taken.
+    pub(crate) steps: &'static [&'static str],
+}
+
+impl Shape {
+    fn version(self) -> i64 {
+        self.steps.len() as i64
+    }
 }
 
 /// Makes the folder (mode 0700) and the empty file (mode 0600), where they do not exist. SQLite gives the files
@@ -79,24 +103,32 @@ pub(crate) fn prepare(dir: &Path, file: &str) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
-/// Opens the log for writing, and makes its tables in an empty file.
+/// The log's file.
+const LOG: Shape = Shape {
+    application: LOG_APPLICATION,
+    steps: LOG_STEPS,
+};
+
+/// Opens the log for writing, makes its tables in an empty file, and those that are missing in an older one.
 pub(super) fn open_log(path: &Path, pages_max: Option<u32>) -> Result<Connection, OpenError> {
-    let shape = Shape {
-        application: LOG_APPLICATION,
-        version: LOG_SHAPE,
-        tables: LOG_TABLES,
-    };
-    let connection = open_shaped(path, shape)?;
+    let connection = open_shaped(path, LOG)?;
+    // What is deleted about a person must not stay behind in the file.
     let tuned = connection
+        .pragma_update(None, "secure_delete", true)
+        .and_then(|()| tune(&connection, pages_max));
+    tuned.map_err(|error| unavailable(path, &error))?;
+    Ok(connection)
+}
+
+fn tune(connection: &Connection, pages_max: Option<u32>) -> rusqlite::Result<()> {
+    connection
         .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT))
         .and_then(|()| {
             pages_max.map_or(Ok(()), |pages| {
                 connection.pragma_update(None, "max_page_count", pages)
             })
-        });
-    tuned.map_err(|error| unavailable(path, &error))?;
-    Ok(connection)
+        })
 }
 
 /// Opens a file of ours for writing: in WAL mode, synchronised at each commit.
@@ -110,6 +142,28 @@ pub(crate) fn open_shaped(path: &Path, shape: Shape) -> Result<Connection, OpenE
     made.map_err(|error| unavailable(path, &error))?;
     refuse_others(&connection, path, shape)?;
     Ok(connection)
+}
+
+/// Opens a log that must exist, beside whoever writes it.
+pub(in crate::log) fn open_existing(path: &Path) -> Result<Connection, OpenError> {
+    let connection = connect(path).map_err(|error| unavailable(path, &error))?;
+    refuse_other_logs(&connection, path)?;
+    Ok(connection)
+}
+
+/// Whether a log has its tree: one that no newer program has opened yet has not.
+pub(in crate::log) fn has_tree(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(marks(connection)?.1 >= 2)
+}
+
+/// Refuses what is no log of ours, or a newer program's.
+pub(in crate::log) fn refuse_other_logs(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    match marks(connection) {
+        Ok((0, _)) => Err(OpenError::Foreign {
+            path: path.to_owned(),
+        }),
+        _ => refuse_others(connection, path, LOG),
+    }
 }
 
 /// Opens the log for reading.
@@ -129,14 +183,22 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Two processes may open an empty file at the same time: the second one finds the tables made.
+/// Takes the steps that a file has not taken yet, all or none. Two processes may open it at the same time: the second one
+/// finds the tables made.
 fn make_tables(connection: &mut Connection, shape: Shape) -> rusqlite::Result<()> {
+    if marks(connection)? == (shape.application, shape.version()) {
+        return Ok(());
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (application, _) = marks(&transaction)?;
-    if application == 0 {
-        transaction.execute_batch(shape.tables)?;
+    let (_, taken) = marks(&transaction)?;
+    let taken = usize::try_from(taken).unwrap_or_default();
+    // One that is newer has no step left, and is refused afterwards.
+    for step in shape.steps.iter().skip(taken) {
+        transaction.execute_batch(step)?;
+    }
+    if taken < shape.steps.len() {
         transaction.pragma_update(None, "application_id", shape.application)?;
-        transaction.pragma_update(None, "user_version", shape.version)?;
+        transaction.pragma_update(None, "user_version", shape.version())?;
     }
     transaction.commit()
 }
@@ -147,10 +209,10 @@ fn refuse_others(connection: &Connection, path: &Path, shape: Shape) -> Result<(
         (application, _) if application != shape.application => Err(OpenError::Foreign {
             path: path.to_owned(),
         }),
-        (_, found) if found > shape.version => Err(OpenError::Newer {
+        (_, found) if found > shape.version() => Err(OpenError::Newer {
             path: path.to_owned(),
             found,
-            known: shape.version,
+            known: shape.version(),
         }),
         _ => Ok(()),
     };
@@ -188,12 +250,61 @@ mod tests {
         let path = prepare(dir.path(), "log.db").expect("a file");
         let connection = open_log(&path, None).expect("a log");
         connection
-            .pragma_update(None, "user_version", LOG_SHAPE + 1)
+            .pragma_update(None, "user_version", LOG.version() + 1)
             .expect("a newer shape");
         drop(connection);
         let refused = open_log(&path, None).expect_err("it is newer");
         assert!(matches!(refused, OpenError::Newer { found, known, .. } if found == known + 1));
         assert!(refused.to_string().contains("newer program"), "{refused}");
+    }
+
+    /// The tables of shape 1 with one record, as the first released program left them.
+    fn a_log_of_shape_1(path: &Path) {
+        let file = Connection::open(path).expect("a file");
+        file.pragma_update(None, "journal_mode", "WAL")
+            .and_then(|()| file.execute_batch(LOG_TABLES))
+            .and_then(|()| file.pragma_update(None, "application_id", LOG_APPLICATION))
+            .and_then(|()| file.pragma_update(None, "user_version", 1))
+            .and_then(|()| file.execute_batch("INSERT INTO checkpoints VALUES ('relay', 7)"))
+            .expect("a log of shape 1");
+    }
+
+    #[test]
+    fn a_file_of_the_first_shape_gets_what_it_lacks_and_keeps_what_it_has() {
+        let dir = TempDir::new();
+        let path = prepare(dir.path(), "log.db").expect("a file");
+        a_log_of_shape_1(&path);
+        for _ in 0..2 {
+            let connection = open_log(&path, None).expect("a log");
+            let kept: i64 = connection
+                .query_row("SELECT position FROM checkpoints", [], |row| row.get(0))
+                .expect("what was there");
+            let size: i64 = connection
+                .query_row("SELECT size FROM merkle_frontier", [], |row| row.get(0))
+                .expect("a tree without leaves");
+            assert_eq!((kept, size), (7, 0));
+            assert_eq!(
+                marks(&connection).expect("marks"),
+                (LOG_APPLICATION, LOG.version())
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let dir = TempDir::new();
+        let path = prepare(dir.path(), "log.db").expect("a file");
+        a_log_of_shape_1(&path);
+        let broken = Shape {
+            steps: &[LOG_TABLES, "CREATE TABLE one (a); CREATE TABLE one (a);"],
+            ..LOG
+        };
+        assert!(open_shaped(&path, broken).is_err());
+        let file = Connection::open(&path).expect("the file");
+        assert_eq!(marks(&file).expect("marks"), (LOG_APPLICATION, 1));
+        assert!(!file.table_exists(None, "one").expect("an answer"));
+        drop(file);
+        open_log(&path, None).expect("a sound program goes on");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,7 @@ use super::{LogError, append, fault};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
 use crate::log::error::not_written;
+use crate::log::measures::AppendMeasures;
 use crate::log::tail::Tail;
 use crate::record::now_micros;
 
@@ -26,7 +28,20 @@ const BATCH_LEN_MAX: usize = 512;
 pub(super) enum Job {
     Append(WaitingAppend),
     /// Runs its own transaction, and answers for itself.
-    Write(Box<dyn FnOnce(&Connection) + Send>),
+    Write(Durability, Write),
+}
+
+/// A transaction beside the appends. It is told why instead of a connection if there is none to be had.
+pub(super) type Write = Box<dyn FnOnce(Result<&Connection, LogError>) + Send>;
+
+/// When what a transaction wrote is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// With its commit.
+    AtOnce,
+    /// With the next commit that waits for the disk: for what can be made again from records. Without it a power cut takes
+    /// the transaction as a whole, and nothing that came before it.
+    WithTheNext,
 }
 
 /// An append and who waits for it.
@@ -40,11 +55,14 @@ pub(super) fn start(
     connection: Connection,
     jobs: mpsc::Receiver<Job>,
     tail: Arc<Tail>,
+    measures: AppendMeasures,
 ) -> std::io::Result<()> {
     let writer = Writer {
         connection,
         heads: Heads::default(),
         tail,
+        measures,
+        durability: Durability::AtOnce,
     };
     thread::Builder::new()
         .name("log-writer".to_owned())
@@ -56,6 +74,9 @@ struct Writer {
     connection: Connection,
     heads: Heads,
     tail: Arc<Tail>,
+    measures: AppendMeasures,
+    /// What the connection is set to.
+    durability: Durability,
 }
 
 /// Where a transaction failed, which tells what can be true after it.
@@ -75,7 +96,7 @@ impl Writer {
             while let Some(job) = next {
                 match job {
                     Job::Append(waiting) => appends.push(waiting),
-                    Job::Write(write) => writes.push(write),
+                    Job::Write(durability, write) => writes.push((durability, write)),
                 }
                 next = if appends.len() < BATCH_LEN_MAX {
                     jobs.try_recv().ok()
@@ -86,16 +107,34 @@ impl Writer {
             if !appends.is_empty() {
                 self.append_all(appends);
             }
-            for write in writes {
-                write(&self.connection);
+            for (durability, write) in writes {
+                write(self.with(durability));
             }
         }
     }
 
+    /// The connection, whose commits wait for the disk as they should.
+    fn with(&mut self, durability: Durability) -> Result<&Connection, LogError> {
+        if self.durability != durability {
+            let level = match durability {
+                Durability::AtOnce => "FULL",
+                Durability::WithTheNext => "NORMAL",
+            };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.durability = durability;
+        }
+        Ok(&self.connection)
+    }
+
     fn append_all(&mut self, batch: Vec<WaitingAppend>) {
+        let begun = Instant::now();
         match self.try_append_all(&batch) {
-            Ok(answers) => self.answer_all(batch, answers),
+            Ok(answers) => {
+                self.measures.committed(batch.len(), begun.elapsed());
+                self.answer_all(batch, answers);
+            }
             Err(failed) => {
+                self.measures.failed();
                 self.roll_back();
                 self.explain_all(batch, &failed);
             }
@@ -123,6 +162,7 @@ impl Writer {
     }
 
     fn write_all(&mut self, batch: &[WaitingAppend]) -> Result<Vec<Result<Appended, AppendError>>, LogError> {
+        self.with(Durability::AtOnce)?;
         let Self {
             connection, heads, ..
         } = self;
@@ -240,7 +280,26 @@ mod tests {
             connection,
             heads: Heads::default(),
             tail: Arc::new(Tail::new(Position::START)),
+            measures: AppendMeasures::new(),
+            durability: Durability::AtOnce,
         }
+    }
+
+    #[test]
+    fn an_append_waits_for_the_disk_whatever_came_before_it() {
+        const FULL: i64 = 2;
+        const NORMAL: i64 = 1;
+        let dir = TempDir::new();
+        let mut writer = writer(&dir);
+        let level = |connection: &Connection| {
+            let level = connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0));
+            level.expect("a level")
+        };
+        let connection = writer.with(Durability::WithTheNext).expect("the connection");
+        assert_eq!(level(connection), NORMAL);
+        let (waiting, _answered) = waiting(an_append(&new_stream(), ExpectedVersion::NoStream, 1));
+        assert!(writer.try_append_all(&[waiting]).is_ok());
+        assert_eq!(level(&writer.connection), FULL);
     }
 
     fn waiting(append: Append) -> (WaitingAppend, oneshot::Receiver<Result<Appended, AppendError>>) {

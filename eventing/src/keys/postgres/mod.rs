@@ -3,6 +3,8 @@
 //! A thread of its own owns the connection, so that threads which may block can ask it, and threads which may not never
 //! have to: whose keys were destroyed it finds out by itself, every [`POLL_INTERVAL`].
 
+pub(super) mod rotation;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -15,14 +17,15 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::published::PublishedRow;
 use super::sealing::DataKey;
 use super::store::Remembered;
 use super::wrapping::{PEPPER_CONTEXT, Wrapper};
-use super::{KeyError, MasterKey};
+use super::{DestroyedKey, KeyError, MasterKey};
 use crate::append::StorageFault;
 use crate::ids::SubjectId;
 use crate::log::PostgresConfig;
-use crate::record::now_micros;
+use crate::record::{from_micros, now_micros};
 
 /// How often destructions by other processes are looked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -36,6 +39,8 @@ pub(super) struct PostgresStore {
     requests: UnboundedSender<Request>,
     destroyed: Arc<Destroyed>,
     wrapper: Wrapper,
+    /// The pepper as it lies in the database: another one says that the master key was rotated.
+    wrapped_pepper: Vec<u8>,
 }
 
 /// What is known of destroyed keys.
@@ -49,10 +54,18 @@ type Answer<T> = mpsc::Sender<Result<T, KeyError>>;
 enum Request {
     /// Stores a wrapped pepper if there is none, and gives the one that is there.
     Pepper(Vec<u8>, Answer<Vec<u8>>),
-    /// Stores a wrapped key if there is none, and gives the one that is there.
-    Create(SubjectId, Vec<u8>, Answer<Vec<u8>>),
+    /// Stores a wrapped key if there is none, provided the wrapped pepper is this one, and gives the key that is there.
+    Create(SubjectId, Vec<u8>, Vec<u8>, Answer<Vec<u8>>),
     Load(SubjectId, Answer<Vec<u8>>),
     Destroy(SubjectId, Answer<()>),
+    /// Everybody whose key was destroyed.
+    Destroyed(Answer<Vec<DestroyedKey>>),
+    /// Remembers a checkpoint, unless a larger one is.
+    Publish(PublishedRow, Answer<()>),
+    /// The note of the remembered checkpoint.
+    Published(Answer<Option<String>>),
+    /// Forgets the remembered checkpoint.
+    Unpublish(Answer<()>),
 }
 
 impl PostgresStore {
@@ -75,23 +88,24 @@ impl PostgresStore {
             remembered,
         };
         start(keeper, queue)?;
-        let store = Self {
+        let mut store = Self {
             requests,
             destroyed,
             wrapper: Wrapper::new(master),
+            wrapped_pepper: Vec::new(),
         };
-        let fresh = store.wrapper.wrap_new(PEPPER_CONTEXT);
-        let wrapped = store.ask(|answer| Request::Pepper(fresh, answer))?;
+        store.wrapped_pepper = store.stored_pepper()?;
         let pepper = store
             .wrapper
-            .unwrap(PEPPER_CONTEXT, &wrapped)
+            .unwrap(PEPPER_CONTEXT, &store.wrapped_pepper)
             .map_err(|_| KeyError::WrongMasterKey)?;
         Ok((store, pepper))
     }
 
     pub(super) fn create(&self, subject: SubjectId) -> Result<DataKey, KeyError> {
         let fresh = self.wrapper.wrap_new(subject.0.as_bytes());
-        let wrapped = self.ask(|answer| Request::Create(subject, fresh, answer))?;
+        let pepper = self.wrapped_pepper.clone();
+        let wrapped = self.ask(|answer| Request::Create(subject, fresh, pepper, answer))?;
         self.data_key(subject, &wrapped)
     }
 
@@ -102,6 +116,18 @@ impl PostgresStore {
 
     pub(super) fn destroy(&self, subject: SubjectId) -> Result<(), KeyError> {
         self.ask(|answer| Request::Destroy(subject, answer))
+    }
+
+    pub(super) fn publish(&self, row: PublishedRow) -> Result<(), KeyError> {
+        self.ask(|answer| Request::Publish(row, answer))
+    }
+
+    pub(super) fn published(&self) -> Result<Option<String>, KeyError> {
+        self.ask(Request::Published)
+    }
+
+    pub(super) fn unpublish(&self) -> Result<(), KeyError> {
+        self.ask(Request::Unpublish)
     }
 
     /// Whether the key is known to be destroyed.
@@ -117,9 +143,23 @@ impl PostgresStore {
         Ok(())
     }
 
+    /// Everybody whose key was destroyed, in that order.
+    pub(super) fn destroyed(&self) -> Result<Vec<DestroyedKey>, KeyError> {
+        self.ask(Request::Destroyed)
+    }
+
     fn data_key(&self, subject: SubjectId, wrapped: &[u8]) -> Result<DataKey, KeyError> {
-        let key = self.wrapper.unwrap(subject.0.as_bytes(), wrapped)?;
-        Ok(DataKey::new(&key))
+        match self.wrapper.unwrap(subject.0.as_bytes(), wrapped) {
+            Ok(key) => Ok(DataKey::new(&key)),
+            Err(_) if self.stored_pepper()? != self.wrapped_pepper => Err(KeyError::Rotated),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The wrapped pepper that is there; stores a new one if there is none.
+    fn stored_pepper(&self) -> Result<Vec<u8>, KeyError> {
+        let fresh = self.wrapper.wrap_new(PEPPER_CONTEXT);
+        self.ask(|answer| Request::Pepper(fresh, answer))
     }
 
     fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, KeyError> {
@@ -187,9 +227,9 @@ impl Keeper {
             Request::Pepper(fresh, answer) => {
                 let _ = answer.send(self.within(async |client| pepper(client, fresh).await).await);
             }
-            Request::Create(subject, fresh, answer) => {
+            Request::Create(subject, fresh, pepper, answer) => {
                 let _ = answer.send(
-                    self.within(async |client| create(client, subject, fresh).await)
+                    self.within(async |client| create(client, subject, fresh, pepper).await)
                         .await,
                 );
             }
@@ -202,6 +242,18 @@ impl Keeper {
                     self.destroyed.all.lock().insert(subject);
                 }
                 let _ = answer.send(done);
+            }
+            Request::Destroyed(answer) => {
+                let _ = answer.send(self.within(async |client| all_destroyed(client).await).await);
+            }
+            Request::Publish(row, answer) => {
+                let _ = answer.send(self.within(async |client| publish(client, row).await).await);
+            }
+            Request::Published(answer) => {
+                let _ = answer.send(self.within(async |client| published(client).await).await);
+            }
+            Request::Unpublish(answer) => {
+                let _ = answer.send(self.within(async |client| unpublish(client).await).await);
             }
         }
     }
@@ -268,7 +320,12 @@ async fn lock(transaction: &tokio_postgres::Transaction<'_>, subject: SubjectId)
     Ok(())
 }
 
-async fn create(client: &mut Client, subject: SubjectId, fresh: Vec<u8>) -> Result<Vec<u8>, KeyError> {
+async fn create(
+    client: &mut Client,
+    subject: SubjectId,
+    fresh: Vec<u8>,
+    wrapped_pepper: Vec<u8>,
+) -> Result<Vec<u8>, KeyError> {
     let transaction = client.transaction().await?;
     lock(&transaction, subject).await?;
     if is_destroyed(transaction.client(), subject).await? {
@@ -276,6 +333,13 @@ async fn create(client: &mut Client, subject: SubjectId, fresh: Vec<u8>) -> Resu
     }
     let sql = "INSERT INTO segue_keys.subject_keys VALUES ($1, $2) ON CONFLICT DO NOTHING";
     transaction.execute(sql, &[&subject.0, &fresh]).await?;
+    // Asked behind the write, which waits for a rotation that runs.
+    let pepper = transaction
+        .query_one("SELECT pepper FROM segue_keys.deployment", &[])
+        .await?;
+    if pepper.try_get::<_, Vec<u8>>(0)? != wrapped_pepper {
+        return Err(KeyError::Rotated);
+    }
     transaction.commit().await?;
     load(client, subject).await
 }
@@ -307,9 +371,41 @@ async fn destroy(client: &mut Client, subject: SubjectId) -> Result<(), KeyError
     Ok(())
 }
 
+async fn publish(client: &mut Client, row: PublishedRow) -> Result<(), KeyError> {
+    let sql = "INSERT INTO segue_keys.published_checkpoint AS kept VALUES (1, $1, $2) ON CONFLICT (only_row)
+               DO UPDATE SET size = EXCLUDED.size, note = EXCLUDED.note WHERE EXCLUDED.size >= kept.size";
+    client.execute(sql, &[&row.size_sql(), &row.note]).await?;
+    Ok(())
+}
+
+async fn published(client: &mut Client) -> Result<Option<String>, KeyError> {
+    let sql = "SELECT note FROM segue_keys.published_checkpoint";
+    let found = client.query_opt(sql, &[]).await?;
+    Ok(found.map(|row| row.try_get(0)).transpose()?)
+}
+
+async fn unpublish(client: &mut Client) -> Result<(), KeyError> {
+    let sql = "DELETE FROM segue_keys.published_checkpoint";
+    client.execute(sql, &[]).await?;
+    Ok(())
+}
+
 async fn is_destroyed(client: &Client, subject: SubjectId) -> Result<bool, KeyError> {
     let sql = "SELECT 1 FROM segue_keys.destroyed WHERE subject = $1";
     Ok(client.query_opt(sql, &[&subject.0]).await?.is_some())
+}
+
+async fn all_destroyed(client: &Client) -> Result<Vec<DestroyedKey>, KeyError> {
+    let sql = "SELECT subject, destroyed_at FROM segue_keys.destroyed ORDER BY no";
+    let rows = client.query(sql, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DestroyedKey {
+                subject: SubjectId(row.try_get(0)?),
+                at: from_micros(row.try_get(1)?),
+            })
+        })
+        .collect()
 }
 
 /// Numbers are given before they are committed, so a lower one may come to light later: some are looked at again.

@@ -1,0 +1,48 @@
+//! Deleting the rows about people. `secure_delete` overwrites what they held.
+
+use rusqlite::Connection;
+
+use super::{LogError, from_sql, to_sql};
+use crate::ids::SubjectId;
+use crate::log::DeadLetterKey;
+use crate::log::forget::{Deleted, Forgotten};
+
+const SPEND_FIRST: &str = "UPDATE receipts SET fingerprint = zeroblob(32), answer = x'', subject = NULL, position = 0, recorded_at = 0
+ WHERE key = (SELECT key FROM receipts WHERE subject = ?1 ORDER BY recorded_at, position LIMIT 1)";
+
+pub(in crate::log) fn forget(
+    connection: &Connection,
+    people: &[Forgotten],
+    letters: &[DeadLetterKey],
+) -> Result<Deleted, LogError> {
+    let mut deleted = Deleted::default();
+    for person in people {
+        deleted.receipts += receipts(connection, person.subject)?;
+        deleted.claims += connection
+            .prepare_cached("DELETE FROM claims WHERE stream = ?1")?
+            .execute([person.stream.as_str()])? as u64;
+    }
+    for key in letters {
+        deleted.dead_letters += connection
+            .prepare_cached("DELETE FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3")?
+            .execute((&key.consumer, key.stream.as_str(), to_sql(key.version.0)))?
+            as u64;
+    }
+    Ok(deleted)
+}
+
+pub(in crate::log) fn receipts_about(connection: &Connection, subject: SubjectId) -> Result<u64, LogError> {
+    let count = connection
+        .prepare_cached("SELECT count(*) FROM receipts WHERE subject = ?1")?
+        .query_row([&subject.0.as_bytes()[..]], |row| row.get(0))?;
+    from_sql(count)
+}
+
+fn receipts(connection: &Connection, subject: SubjectId) -> Result<u64, LogError> {
+    let subject = &subject.0.as_bytes()[..];
+    let spent = connection.prepare_cached(SPEND_FIRST)?.execute([subject])?;
+    let deleted = connection
+        .prepare_cached("DELETE FROM receipts WHERE subject = ?1")?
+        .execute([subject])?;
+    Ok((spent + deleted) as u64)
+}
