@@ -1,6 +1,6 @@
 //! Comparing two generations row by row, in key order.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use domain::{AccountId, PlaylistId};
 use eventing::StreamId;
@@ -64,8 +64,8 @@ pub(crate) struct Side<'a> {
 pub(crate) struct Mismatch<'a> {
     pub(crate) table: Table,
     pub(crate) key: &'a [u8],
-    pub(crate) live: Option<&'a [u8]>,
-    pub(crate) fresh: Option<&'a [u8]>,
+    pub(crate) live: Option<Cow<'a, [u8]>>,
+    pub(crate) fresh: Option<Cow<'a, [u8]>>,
 }
 
 /// Hands every mismatch to `each`, views first, then entries, then lookups, each in key order.
@@ -81,12 +81,12 @@ pub(crate) fn compare(
 
 fn compare_table(
     table: Table,
-    live: Side<'_>,
-    fresh: Side<'_>,
+    live_side: Side<'_>,
+    fresh_side: Side<'_>,
     each: &mut impl FnMut(Mismatch<'_>) -> Result<(), ViewError>,
 ) -> Result<(), ViewError> {
-    let mut lives = live.snapshot.rows(table, live.generation)?;
-    let mut freshes = fresh.snapshot.rows(table, fresh.generation)?;
+    let mut lives = live_side.snapshot.rows(table, live_side.generation)?;
+    let mut freshes = fresh_side.snapshot.rows(table, fresh_side.generation)?;
     let (mut left, mut right) = (lives.next().transpose()?, freshes.next().transpose()?);
     loop {
         let order = match (&left, &right) {
@@ -97,7 +97,7 @@ fn compare_table(
         };
         let live = left.filter(|_| order.is_le());
         let fresh = right.filter(|_| order.is_ge());
-        let (live_value, fresh_value) = (live.map(|(_, value)| value), fresh.map(|(_, value)| value));
+        let (live_value, fresh_value) = (opened(live_side, table, live)?, opened(fresh_side, table, fresh)?);
         if live_value != fresh_value {
             let key = live.or(fresh).map_or(&[][..], |(key, _)| key);
             each(Mismatch {
@@ -116,6 +116,16 @@ fn compare_table(
     }
 }
 
+/// A row's value as it was before it was sealed.
+fn opened<'a>(
+    side: Side<'a>,
+    table: Table,
+    row: Option<(&'a [u8], &'a [u8])>,
+) -> Result<Option<Cow<'a, [u8]>>, ViewError> {
+    row.map(|(key, value)| side.snapshot.sealing().open_row(table, key, value))
+        .transpose()
+}
+
 /// Whether a lookup that differs may only have been copied later than the view that leads to it: that view has changed
 /// since. Lookups change with their view, so when it has not, the difference is one.
 pub(crate) fn was_overtaken(
@@ -130,7 +140,12 @@ pub(crate) fn was_overtaken(
         return Ok(false);
     };
     let now = store.snapshot()?;
-    Ok(now.view(live.generation, &stream)? != live.snapshot.view(live.generation, &stream)?)
+    let before = live.snapshot.view(live.generation, &stream)?;
+    let before = live
+        .snapshot
+        .sealing()
+        .open_view(stream.as_str().as_bytes(), before)?;
+    Ok(now.view(live.generation, &stream)? != before)
 }
 
 impl Mismatch<'_> {
@@ -145,14 +160,14 @@ impl Mismatch<'_> {
                     PENDING | PLAYLISTS_OF => PlaylistId::CATEGORY,
                     _ => AccountId::CATEGORY,
                 };
-                let id = std::str::from_utf8(self.live.or(self.fresh)?).ok()?;
+                let id = std::str::from_utf8(self.live.as_deref().or(self.fresh.as_deref())?).ok()?;
                 StreamId::parse(&format!("{category}-{id}")).ok()
             }
         }
     }
 
     pub(crate) fn difference(&self, kind: ProjectionKind) -> Difference {
-        let how = match (self.live, self.fresh) {
+        let how = match (&self.live, &self.fresh) {
             (None, _) => DifferenceKind::Missing,
             (_, None) => DifferenceKind::Surplus,
             _ => DifferenceKind::Changed,
@@ -167,7 +182,7 @@ impl Mismatch<'_> {
 
     /// Both sides, when the row is a view.
     pub(crate) fn views(&self) -> Option<(Option<StoredView<'_>>, Option<StoredView<'_>>)> {
-        (self.table == Table::Views).then(|| (view_of(self.live), view_of(self.fresh)))
+        (self.table == Table::Views).then(|| (view_of(self.live.as_deref()), view_of(self.fresh.as_deref())))
     }
 
     fn what(&self) -> String {

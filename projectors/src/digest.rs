@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     ProjectionKind, ViewError, ViewStore,
-    store::{EmbeddedSnapshot, Generation, Table},
+    store::{EmbeddedSnapshot, Frozen, Generation, Table},
 };
 
 /// SHA-256 over every row of a generation in key order, key and value each behind its length. Equal views give equal
@@ -34,6 +34,24 @@ pub fn digest(store: &ViewStore, kind: ProjectionKind) -> Result<Digests, ViewEr
     digest_of(&frozen.snapshot, live.generation)
 }
 
+/// The digests of two generations, each on a thread of its own.
+pub(crate) fn digests_of(
+    live: (&EmbeddedSnapshot, Generation),
+    fresh: (Frozen, Generation),
+) -> Result<(Digests, Digests, Frozen), ViewError> {
+    std::thread::scope(|scope| {
+        let fresh = scope.spawn(move || {
+            let (frozen, generation) = fresh;
+            let digests = digest_of(&frozen.snapshot, generation)?;
+            Ok::<_, ViewError>((digests, frozen))
+        });
+        let live = digest_of(live.0, live.1)?;
+        let fresh = fresh.join();
+        let (fresh, frozen) = fresh.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((live, fresh, frozen))
+    })
+}
+
 pub(crate) fn digest_of(snapshot: &EmbeddedSnapshot, generation: Generation) -> Result<Digests, ViewError> {
     Ok(Digests {
         views: table_digest(snapshot, Table::Views, generation)?,
@@ -50,7 +68,8 @@ fn table_digest(
     let mut hasher = Sha256::new();
     for row in snapshot.rows(table, generation)? {
         let (key, value) = row?;
-        for part in [key, value] {
+        let value = snapshot.sealing().open_row(table, key, value)?;
+        for part in [key, &*value] {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }

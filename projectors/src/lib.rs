@@ -12,11 +12,14 @@
 //!
 //! Read next: the [`projections`], then [`handler`], then [`rebuild`](mod@rebuild).
 
+pub mod as_of;
 mod catalogues;
 mod changes;
 mod codec;
 mod compare;
+mod diff;
 mod digest;
+mod filtered;
 mod fold;
 mod folding;
 pub mod handler;
@@ -28,17 +31,23 @@ pub mod rebuild;
 mod remembered;
 pub mod replay;
 mod scan;
+mod scratch;
 pub mod store;
+mod taste_told;
+mod taste_walk;
 pub mod testing;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use as_of::{AsOfError, At, AtError, History, InvalidAt, Moment, State, StateAt};
 pub use catalogues::{CatalogueError, Catalogues};
 pub use changes::{Change, Changes, Until};
 pub use codec::{DomainCodec, DomainExecutor};
 pub use compare::{Difference, DifferenceKind};
+pub use diff::{LogDiff, ProjectionDiff, StreamDiff, ViewChange, log_diff};
 pub use digest::{Digests, digest};
+pub use filtered::each_filtered;
 pub use handler::ProjectionHandler;
 pub use projection::{ProjectionKind, UnknownProjection};
 pub use projections::{
@@ -49,5 +58,8 @@ pub use projections::{
 };
 pub use reader::{Page, ProjectionStatus, RatedTrack, ViewReader, Viewed, listener_taste_as_of};
 pub use rebuild::{Rebuilt, rebuild, rebuild_together};
-pub use replay::{Replayed, fold_until, replay};
+pub use replay::{FoldedProjection, FoldedViews, Replayed, fold_until, fold_watched, replay, replay_watched};
+pub use scan::Count;
 pub use store::{Generation, RedisConfig, StoreStatus, ViewError, ViewStore};
+pub use taste_told::TasteTold;
+pub use taste_walk::TasteWalk;

@@ -4,7 +4,7 @@ use std::{num::NonZero, sync::Arc, thread};
 
 use chrono::{DateTime, Utc};
 use domain::Event;
-use eventing::{Body, KeyError, Keys, Payload, Position, RecordedEvent, StreamId, SubjectId, Version};
+use eventing::{Body, Keys, Payload, Position, RecordedEvent, StreamId, SubjectId, Version};
 
 /// Below this many events another thread costs more than it saves.
 const EVENTS_PER_THREAD_MIN: usize = 128;
@@ -79,7 +79,7 @@ fn content(keys: &Keys, event: &RecordedEvent) -> Result<Content, Fault> {
     match keys.open_event_blocking(event) {
         Ok(Payload::Open(payload)) => decode(event, &payload),
         Ok(Payload::Erased) => Ok(Content::Erased),
-        Err(error @ KeyError::Unavailable(_)) => Err(Fault::Unavailable(error.to_string())),
+        Err(error) if error.is_passing() => Err(Fault::Unavailable(error.to_string())),
         Err(error) => Err(Fault::Poison(error.to_string())),
     }
 }

@@ -3,8 +3,6 @@
 //! In LMDB each reads one moment of the store, takes microseconds and never waits, so it is done where it is asked for. In
 //! Redis it takes some round trips on a thread that may wait, and what it says of one view is of one version of it.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use domain::{AccountId, BaseModelId, CatalogueId, Generated, PlaylistId, Rating, SessionHash, TrackId};
 use eventing::{EventLog, Keys, Position, StreamId, Version};
@@ -13,17 +11,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     AccountView, CatalogueView, ListenerTaste, ModelView, PlaylistView, ProjectionKind, SessionView,
     TasteView, ViewError, ViewStore,
+    as_of::opened_until,
     fold::fold_alone,
     folding::live_generation,
-    opened::{Opened, open_all},
     projections::{TasteModels, accounts, library, playlists, taste_models},
     rebuild::blocking,
     store::{Direction, Generation, Snapshot, Wanted},
-    view::parse,
+    view::{View, parse},
 };
 
-/// Records read from the log at a time.
-const PAGE: usize = 1_000;
 /// A view that changes as often as this while it is read does not come to rest.
 const READS_MAX: usize = 20;
 
@@ -668,24 +664,12 @@ pub async fn listener_taste_as_of(
     version: Version,
 ) -> Result<ListenerTaste, ViewError> {
     let stream = listener_stream(listener);
-    let mut events = Vec::new();
-    let mut after = Version::NONE;
-    while after < version {
-        let limit = PAGE.min(usize::try_from(version.0 - after.0).unwrap_or(PAGE));
-        let page = log
-            .read_stream(&stream, after, limit)
-            .await
-            .map_err(|error| ViewError::log("a stream", error))?;
-        let Some(last) = page.last() else { break };
-        after = last.version;
-        events.extend(page.into_iter().map(Arc::new));
-    }
-    let keys = keys.clone();
-    blocking(move || taste_of(stream, open_all(&keys, &events))).await
+    let opened = opened_until(log, keys, &stream, version).await?;
+    blocking(move || taste_of(&fold_alone::<TasteModels>(stream, opened)?)).await
 }
 
-fn taste_of(stream: StreamId, events: Vec<Opened>) -> Result<ListenerTaste, ViewError> {
-    let view = fold_alone::<TasteModels>(stream, events)?;
+/// What a view that was folded in memory holds.
+pub(crate) fn taste_of(view: &View<taste_models::Head>) -> Result<ListenerTaste, ViewError> {
     let Some(head) = view.head() else {
         return Ok(ListenerTaste::default());
     };

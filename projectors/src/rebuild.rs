@@ -14,10 +14,11 @@ use tokio::runtime::Handle;
 use crate::{
     Difference, ProjectionKind, ViewError, ViewStore,
     compare::{Side, compare, was_overtaken},
+    digest::digests_of,
     folding::Folding,
     opened::open,
     scan::{Beside, Part, Scanned, fold_event, fold_log},
-    store::{EmbeddedSnapshot, Generation, RebuildLock, Snapshot, Standing, Wanted},
+    store::{Generation, RebuildLock, Snapshot, Standing, Wanted},
 };
 
 /// A rebuild stops chasing the log's head when it is so close, and folds the rest while nobody else can write.
@@ -162,10 +163,8 @@ impl Rebuild {
                 .await
                 .map_err(|error| ViewError::log("its head", error))?;
             let part = Part {
-                log: self.log.clone(),
-                keys: self.keys.clone(),
                 after,
-                until,
+                ..Part::until(&self.log, &self.keys, until)
             };
             let beside = self.beside(&kinds).await?;
             let mut scanned = fold_log(&self.store, part, self.generations.clone(), beside).await?;
@@ -218,15 +217,27 @@ impl Rebuild {
         let Some(live) = self.store.snapshot()?.live(kind.name())? else {
             return Ok(());
         };
-        let frozen = self.store.frozen(&[live.generation, rebuilt.generation])?;
-        let snapshot = &frozen.snapshot;
-        let side = |generation| Side { snapshot, generation };
-        compare(side(live.generation), side(rebuilt.generation), |mismatch| {
+        let frozen = self.store.frozen(&[live.generation])?;
+        let fresh = self.store.frozen(&[rebuilt.generation])?;
+        let (live_digests, digests, fresh) =
+            digests_of((&frozen.snapshot, live.generation), (fresh, rebuilt.generation))?;
+        if live_digests == digests {
+            return Ok(());
+        }
+        let live = Side {
+            snapshot: &frozen.snapshot,
+            generation: live.generation,
+        };
+        let fresh = Side {
+            snapshot: &fresh.snapshot,
+            generation: rebuilt.generation,
+        };
+        compare(live, fresh, |mismatch| {
             let comparable = match mismatch.stream() {
-                Some(stream) => is_at_same_version(snapshot, live.generation, rebuilt.generation, &stream)?,
+                Some(stream) => is_at_same_version(live, fresh, &stream)?,
                 None => true,
             };
-            if comparable && !was_overtaken(&self.store, side(live.generation), &mismatch)? {
+            if comparable && !was_overtaken(&self.store, live, &mismatch)? {
                 rebuilt.differences += 1;
                 rebuilt
                     .first_difference
@@ -338,14 +349,11 @@ fn prefetch(snapshot: &Snapshot, generation: Generation, standings: &[Standing])
     snapshot.prefetch(&wanted.collect::<Vec<_>>())
 }
 
-fn is_at_same_version(
-    snapshot: &EmbeddedSnapshot,
-    one: Generation,
-    other: Generation,
-    stream: &StreamId,
-) -> Result<bool, ViewError> {
-    let version =
-        |generation| Ok::<_, ViewError>(snapshot.view(generation, stream)?.map(|view| view.version));
+fn is_at_same_version(one: Side<'_>, other: Side<'_>, stream: &StreamId) -> Result<bool, ViewError> {
+    let version = |side: Side<'_>| {
+        let view = side.snapshot.view(side.generation, stream)?;
+        Ok::<_, ViewError>(view.map(|view| view.version))
+    };
     Ok(version(one)? == version(other)?)
 }
 

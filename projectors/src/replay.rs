@@ -10,15 +10,15 @@ use domain::AccountId;
 use eventing::{EventLog, Keys, Position, StreamId, Version};
 use parking_lot::Mutex;
 use serde::Serialize;
-use tempfile::TempDir;
 
 use crate::{
     Difference, DifferenceKind, Digests, ProjectionKind, ViewError, ViewReader, ViewStore,
     compare::{Mismatch, Side, compare, was_overtaken},
-    digest::digest_of,
+    digest::{digest, digests_of},
     rebuild::blocking,
-    scan::{Beside, Part, fold_log},
-    store::{EmbeddedSnapshot, Generation},
+    scan::{Beside, Count, Part, fold_log},
+    scratch::Scratch,
+    store::{EmbeddedSnapshot, Generation, sealed_subject},
 };
 
 /// What a replay came to.
@@ -71,16 +71,36 @@ impl Replayed {
 
 /// Views in a folder of their own, which is deleted when this is dropped.
 #[derive(Debug)]
-pub struct FoldedViews {
-    store: ViewStore,
-    _dir: TempDir,
+pub struct FoldedViews(Scratch);
+
+/// What the log gives for one projection as of a position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FoldedProjection {
+    /// The projection's name.
+    pub projection: &'static str,
+    /// The digests of its views.
+    pub digests: Digests,
 }
 
 impl FoldedViews {
     /// Reads the views.
     #[must_use]
     pub fn reader(&self) -> ViewReader {
-        self.store.reader()
+        self.0.store.reader()
+    }
+
+    /// The digests of the views, in the order of the projections' names. Blocks.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn digests(&self) -> Result<Vec<FoldedProjection>, ViewError> {
+        let digested = ProjectionKind::ALL.into_iter().map(|kind| {
+            Ok(FoldedProjection {
+                projection: kind.name(),
+                digests: digest(&self.0.store, kind)?,
+            })
+        });
+        digested.collect()
     }
 }
 
@@ -91,18 +111,26 @@ impl FoldedViews {
 /// - `Log`: the log or a person's key could not be read.
 /// - `Full`, `Unavailable`: the temporary folder could not be written.
 pub async fn fold_until(log: &EventLog, keys: &Keys, until: Position) -> Result<FoldedViews, ViewError> {
-    let scratch = Scratch::new()?;
+    fold_watched(log, keys, until, &Count::default()).await
+}
+
+/// As [`fold_until`]; `read` grows by every event that is read.
+///
+/// # Errors
+/// As [`fold_until`].
+pub async fn fold_watched(
+    log: &EventLog,
+    keys: &Keys,
+    until: Position,
+    read: &Count,
+) -> Result<FoldedViews, ViewError> {
+    let scratch = Scratch::of(&ProjectionKind::ALL)?;
     let part = Part {
-        log: log.clone(),
-        keys: keys.clone(),
-        after: Position::START,
-        until,
+        read: read.clone(),
+        ..Part::until(log, keys, until)
     };
     fold_log(&scratch.store, part, scratch.generations.clone(), None).await?;
-    Ok(FoldedViews {
-        store: scratch.store,
-        _dir: scratch.dir,
-    })
+    Ok(FoldedViews(scratch))
 }
 
 /// Folds the log again and compares every view, entry and lookup with the live ones, which may move on meanwhile: they
@@ -119,6 +147,19 @@ pub async fn fold_until(log: &EventLog, keys: &Keys, until: Position) -> Result<
 /// - `Log`: the log or a person's key could not be read.
 /// - `Full`, `Unavailable`, `Corrupt`: a store could not be read or written.
 pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Replayed, ViewError> {
+    replay_watched(store, log, keys, &Count::default()).await
+}
+
+/// As [`replay`]; `read` grows by every event that is read.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_watched(
+    store: &ViewStore,
+    log: &EventLog,
+    keys: &Keys,
+    read: &Count,
+) -> Result<Replayed, ViewError> {
     let started = Instant::now();
     let live = store.clone();
     let beside = blocking(move || live_views(&live)).await?;
@@ -127,13 +168,11 @@ pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Re
         .head()
         .await
         .map_err(|error| ViewError::log("its head", error))?;
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::of(&ProjectionKind::ALL)?;
     let beside = Arc::new(Mutex::new(beside));
     let part = Part {
-        log: log.clone(),
-        keys: keys.clone(),
-        after: Position::START,
-        until,
+        read: read.clone(),
+        ..Part::until(log, keys, until)
     };
     let scanned = fold_log(
         &scratch.store,
@@ -163,28 +202,6 @@ fn live_views(store: &ViewStore) -> Result<Beside, ViewError> {
     }
     drop(snapshot);
     Beside::frozen(store, &ProjectionKind::ALL)
-}
-
-struct Scratch {
-    store: ViewStore,
-    dir: TempDir,
-    generations: Vec<(ProjectionKind, Generation)>,
-}
-
-impl Scratch {
-    fn new() -> Result<Self, ViewError> {
-        let dir = tempfile::tempdir().map_err(ViewError::unavailable)?;
-        let store = ViewStore::open_scratch(dir.path())?;
-        let generations = ProjectionKind::ALL.into_iter();
-        let generations =
-            generations.map(|kind| Ok((kind, store.ensure_live(kind.name(), kind.revision())?)));
-        let generations = generations.collect::<Result<_, ViewError>>()?;
-        Ok(Self {
-            store,
-            dir,
-            generations,
-        })
-    }
 }
 
 /// A stream of which the log says that it was erased and the live views do not, with all of its differing rows.
@@ -250,6 +267,7 @@ fn compare_one(
         snapshot: sides.live,
         generation: *generation,
     };
+    let (digested, replayed, frozen) = digests_of((live.snapshot, live.generation), (frozen, fresh))?;
     let fresh = Side {
         snapshot: &frozen.snapshot,
         generation: fresh,
@@ -257,13 +275,17 @@ fn compare_one(
     let mut result = ReplayedProjection {
         projection: kind.name(),
         checkpoint: *checkpoint,
-        live: digest_of(live.snapshot, live.generation)?,
-        replayed: digest_of(fresh.snapshot, fresh.generation)?,
+        live: digested,
+        replayed,
         differences: 0,
         first_difference: None,
     };
     if *checkpoint > head {
         result.count(beyond_the_log(kind));
+    }
+    if digested == replayed {
+        comparison.projections.push(result);
+        return Ok(());
     }
     compare(live, fresh, |mismatch| {
         if was_overtaken(sides.store, live, &mismatch)? {
@@ -346,9 +368,12 @@ fn account_of(stream: &StreamId, head: &[u8]) -> Option<AccountId> {
     }
     match stream.category() {
         AccountId::CATEGORY | AccountId::LISTENER_CATEGORY => Some(AccountId::new(stream.uuid())),
-        _ => serde_json::from_slice::<Owned>(head)
-            .ok()
-            .map(|owned| owned.owner),
+        _ => match sealed_subject(head) {
+            Some(owner) => Some(AccountId::new(owner.as_uuid())),
+            None => serde_json::from_slice::<Owned>(head)
+                .ok()
+                .map(|owned| owned.owner),
+        },
     }
 }
 

@@ -4,8 +4,11 @@
 //! enough has gathered, so each is read and written once for many events.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use eventing::{EventLog, Keys, Position, StreamId, Version};
@@ -27,6 +30,9 @@ const PAGES_AHEAD: usize = 8;
 /// read ahead meanwhile should not be less than what gathers.
 const FLUSH_BYTES: usize = 16 << 20;
 
+/// How many events have been read, for whoever watches a long fold.
+pub type Count = Arc<AtomicU64>;
+
 /// The part of the log to be folded: behind `after`, up to and including `until`.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -34,6 +40,28 @@ pub(crate) struct Part {
     pub(crate) keys: Keys,
     pub(crate) after: Position,
     pub(crate) until: Position,
+    /// Only these streams; all when absent.
+    pub(crate) only: Option<Arc<HashSet<StreamId>>>,
+    /// Grows by every event that is read.
+    pub(crate) read: Count,
+}
+
+impl Part {
+    /// The log up to and including `until`.
+    pub(crate) fn until(log: &EventLog, keys: &Keys, until: Position) -> Self {
+        Self {
+            log: log.clone(),
+            keys: keys.clone(),
+            after: Position::START,
+            until,
+            only: None,
+            read: Count::default(),
+        }
+    }
+
+    fn admits(&self, stream: &StreamId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(stream))
+    }
 }
 
 struct Page {
@@ -91,34 +119,40 @@ impl Beside {
         }
     }
 
-    /// The version that a live view stands at, and whether the projection claims to hold `position`.
-    fn claim(&self, stream: &StreamId, position: Position) -> Result<(Version, bool), ViewError> {
-        let Some((_, (generation, checkpoint))) =
-            self.live.iter().find(|(kind, _)| kind.wants(stream.category()))
-        else {
-            return Ok((Version::NONE, false));
-        };
-        let view = match &self.views {
-            LiveViews::Moving(snapshot) => snapshot.view(*generation, stream)?,
-            LiveViews::Frozen(frozen) => frozen.snapshot.view(*generation, stream)?,
-        };
-        Ok((
-            view.map_or(Version::NONE, |view| view.version),
-            position <= *checkpoint,
-        ))
+    /// Where the projection that wants a stream is live.
+    fn live_of(&self, stream: &StreamId) -> Option<LiveAt> {
+        let mut live = self.live.iter();
+        live.find(|(kind, _)| kind.wants(stream.category()))
+            .map(|(_, live)| *live)
     }
 
+    /// The version that a live view stands at.
+    fn version(&self, generation: Generation, stream: &StreamId) -> Result<Version, ViewError> {
+        let view = match &self.views {
+            LiveViews::Moving(snapshot) => snapshot.view(generation, stream)?,
+            LiveViews::Frozen(frozen) => frozen.snapshot.view(generation, stream)?,
+        };
+        Ok(view.map_or(Version::NONE, |view| view.version))
+    }
+
+    /// Whether the live views claim to hold an event. Up to the checkpoint they do; a view is asked only beyond it.
     fn admits(&self, event: &Opened) -> Result<bool, ViewError> {
         if self.compared().is_none() {
             return Ok(true);
         }
-        let (version, is_claimed) = self.claim(&event.stream, event.position)?;
-        Ok(is_claimed || event.version <= version)
+        match self.live_of(&event.stream) {
+            None => Ok(false),
+            Some((_, checkpoint)) if event.position <= checkpoint => Ok(true),
+            Some((generation, _)) => Ok(event.version <= self.version(generation, &event.stream)?),
+        }
     }
 
     /// Whether an unreadable event was skipped by a person: the live view went on beyond it.
     fn went_past(&self, event: &Opened) -> Result<bool, ViewError> {
-        Ok(self.claim(&event.stream, event.position)?.0 >= event.version)
+        match self.live_of(&event.stream) {
+            None => Ok(false),
+            Some((generation, _)) => Ok(self.version(generation, &event.stream)? >= event.version),
+        }
     }
 }
 
@@ -150,6 +184,17 @@ pub(crate) async fn fold_log(
     generations: Vec<(ProjectionKind, Generation)>,
     beside: Option<Arc<parking_lot::Mutex<Beside>>>,
 ) -> Result<Scanned, ViewError> {
+    fold_on(store, part, generations, beside, Scanned::default()).await
+}
+
+/// Goes on with a fold that came to `scanned` before: streams that it stopped or refused stay so.
+pub(crate) async fn fold_on(
+    store: &ViewStore,
+    part: Part,
+    generations: Vec<(ProjectionKind, Generation)>,
+    beside: Option<Arc<parking_lot::Mutex<Beside>>>,
+    scanned: Scanned,
+) -> Result<Scanned, ViewError> {
     let store = store.clone();
     let runtime = Handle::current();
     let folded = tokio::task::spawn_blocking(move || {
@@ -163,7 +208,7 @@ pub(crate) async fn fold_log(
             folding,
             snapshot,
             beside,
-            scanned: Scanned::default(),
+            scanned,
         };
         fold.pages(&runtime, pages)?;
         fold.flush(&generations, Some(until))?;
@@ -175,25 +220,23 @@ pub(crate) async fn fold_log(
 fn read_pages(part: Part, kinds: Vec<ProjectionKind>) -> mpsc::Receiver<JoinHandle<Result<Page, ViewError>>> {
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
     tokio::spawn(async move {
-        let Part {
-            log,
-            keys,
-            mut after,
-            until,
-        } = part;
+        let (mut after, until) = (part.after, part.until);
         while after < until {
             let limit = PAGE_EVENTS.min(usize::try_from(until.0 - after.0).unwrap_or(PAGE_EVENTS));
-            let events = log.read_after(after, limit).await;
+            let events = part.log.read_after(after, limit).await;
             let last = events
                 .as_ref()
                 .ok()
                 .and_then(|events| events.last())
                 .map(|event| event.position);
-            let (keys, kinds) = (keys.clone(), kinds.clone());
+            let (part, kinds) = (part.clone(), kinds.clone());
             let page = tokio::task::spawn_blocking(move || {
                 let events = events.map_err(|error| ViewError::log("a page of events", error))?;
                 let count = events.len() as u64;
-                let wanted = |stream: &StreamId| kinds.iter().any(|kind| kind.wants(stream.category()));
+                part.read.fetch_add(count, Ordering::Relaxed);
+                let wanted = |stream: &StreamId| {
+                    kinds.iter().any(|kind| kind.wants(stream.category())) && part.admits(stream)
+                };
                 let events: Vec<_> = events
                     .into_iter()
                     .filter(|event| wanted(&event.stream))
@@ -201,7 +244,7 @@ fn read_pages(part: Part, kinds: Vec<ProjectionKind>) -> mpsc::Receiver<JoinHand
                     .collect();
                 Ok(Page {
                     events: count,
-                    opened: open_all(&keys, &events),
+                    opened: open_all(&part.keys, &events),
                 })
             });
             let is_sent = sender.send(page).await.is_ok();

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct View<H> {
     head: Option<H>,
     entries: BTreeMap<String, Entry>,
     lookups: BTreeMap<LookupKey, Option<Vec<u8>>>,
+    /// The lookups that lead to the view, as far as is known.
+    kept: BTreeSet<LookupKey>,
     changed: bool,
     weight: usize,
 }
@@ -53,6 +55,7 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
             head: Some(H::default()),
             entries: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            kept: BTreeSet::new(),
             changed: false,
             weight: 0,
         }
@@ -69,8 +72,14 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
         let (from, position) = (stored.version, stored.position);
         let weight = stored.head.as_ref().map_or(0, |head| head.len());
         let head = stored.head.map(|head| parse(&head, "a view's head"));
-        let head = head.transpose()?;
+        let mut head = head.transpose()?;
+        if stored.is_lost {
+            // What it held is gone with its key; what leads to it is still to be removed.
+            head = Some(H::default());
+        }
         Ok(Self {
+            kept: stored.lookups.into_iter().collect(),
+            subject: stored.subject,
             from,
             version: from,
             position,
@@ -162,15 +171,20 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
     }
 
     pub(crate) fn put_lookup(&mut self, lookup: LookupKey, value: impl Into<Vec<u8>>) {
+        self.kept.insert(lookup.clone());
         self.lookups.insert(lookup, Some(value.into()));
     }
 
     pub(crate) fn remove_lookup(&mut self, lookup: LookupKey) {
+        self.kept.remove(&lookup);
         self.lookups.insert(lookup, None);
     }
 
-    /// Removes everything but the version. The caller has removed the lookups.
+    /// Removes everything but the version.
     pub(crate) fn remove(&mut self) {
+        for lookup in std::mem::take(&mut self.kept) {
+            self.lookups.insert(lookup, None);
+        }
         self.head = None;
         self.entries.clear();
         self.changed = true;
@@ -198,6 +212,7 @@ impl<H: Default + Serialize + DeserializeOwned> View<H> {
             head,
             entries: entries.map(|(key, entry)| (key, entry.value)).collect(),
             lookups: self.lookups.into_iter().collect(),
+            kept: self.kept.into_iter().collect(),
         }))
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::generator::{Generator, GeneratorSettings, GeneratorTask};
 use crate::intake::Intake;
 use crate::library::Library;
+use crate::measures::GenerationMeasures;
 use crate::parts::{CLASSIFICATION, Parts, WorkerError};
 
 /// The views it keeps.
@@ -31,6 +32,7 @@ pub type ClassifierSettings = GeneratorSettings;
 pub struct ClassifierWorker {
     consumer: Consumer<Intake>,
     generator: GeneratorTask,
+    measures: GenerationMeasures,
 }
 
 impl ClassifierWorker {
@@ -41,10 +43,22 @@ impl ClassifierWorker {
     pub fn new(parts: &Parts, library: Library, settings: ClassifierSettings) -> Result<Self, WorkerError> {
         let projections =
             ProjectionHandler::new(parts.views.clone(), parts.keys.clone(), CONSUMER, &PROJECTIONS)?;
-        let (generator, inbox) = GeneratorTask::new(Generator::new(parts.clone(), library), settings);
+        let generator = Generator::new(parts.clone(), library);
+        let measures = generator.measures().clone();
+        let (generator, inbox) = GeneratorTask::new(generator, settings);
         let intake = Arc::new(Intake::new(projections, inbox));
         let consumer = Consumer::new(intake, parts.log.clone(), parts.bus.clone(), CLASSIFICATION);
-        Ok(Self { consumer, generator })
+        Ok(Self {
+            consumer,
+            generator,
+            measures,
+        })
+    }
+
+    /// What it says of the playlists that it makes.
+    #[must_use]
+    pub fn measures(&self) -> &GenerationMeasures {
+        &self.measures
     }
 
     /// Where its consumer stands, for readiness.
@@ -60,7 +74,9 @@ impl ClassifierWorker {
     /// - `Consumer`: it must not go on, and a person must look.
     /// - `Panicked`: a defect in the program; a new start goes on from what is stored.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
-        let Self { consumer, generator } = self;
+        let Self {
+            consumer, generator, ..
+        } = self;
         let stop = shutdown.child_token();
         // Whichever of the two ends, and however this ends, the other is told.
         let _stop_both = stop.clone().drop_guard();

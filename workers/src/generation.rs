@@ -62,7 +62,18 @@ pub async fn answer(
     inputs: Inputs,
     library: &Library,
 ) -> Result<Answer, LibraryError> {
-    match contents(version, &inputs, library).await {
+    let contents = contents(version, &inputs, library).await;
+    answer_from(version, request, inputs, contents).await
+}
+
+/// As [`answer`], with the contents that `inputs` name.
+pub(crate) async fn answer_from(
+    version: GeneratorVersion,
+    request: &Request,
+    inputs: Inputs,
+    contents: Result<Contents, Unavailable>,
+) -> Result<Answer, LibraryError> {
+    match contents {
         Ok(contents) => Ok(compute(version, request, inputs, contents).await),
         Err(Unavailable::Never(refusal)) => Ok(Answer::Failed(refusal)),
         Err(Unavailable::Now(error)) => Err(error),
@@ -70,22 +81,25 @@ pub async fn answer(
 }
 
 /// What the digests of the inputs name.
-struct Contents {
-    catalogue: Arc<Catalogue>,
-    model: Arc<BaseModel>,
-    companions: Option<Arc<Companions>>,
+pub(crate) struct Contents {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) model: Arc<BaseModel>,
+    pub(crate) companions: Option<Arc<Companions>>,
     note: Option<&'static str>,
 }
 
-enum Unavailable {
+/// Why that is not to be had.
+pub(crate) enum Unavailable {
+    /// Trying again may help.
     Now(LibraryError),
+    /// It is lost, which is an answer.
     Never(Refusal),
 }
 
 const OTHER_FEATURES: &str = "The published base model belongs to other features than the catalogue; \
                               a neutral one was used.";
 
-async fn contents(
+pub(crate) async fn contents(
     version: GeneratorVersion,
     inputs: &Inputs,
     library: &Library,

@@ -16,9 +16,10 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::generation::{Answer, answer};
+use crate::generation::{Answer, answer_from, contents};
 use crate::inputs::{Asked, Inputs, InputsError, Request};
 use crate::library::{Library, LibraryError};
+use crate::measures::{GenerationMeasures, Stage, Stages};
 use crate::parts::Parts;
 
 /// The generator's bounds.
@@ -68,6 +69,7 @@ pub struct Generator {
     parts: Parts,
     executor: DomainExecutor,
     library: Library,
+    measures: GenerationMeasures,
 }
 
 /// What became of a request.
@@ -92,7 +94,14 @@ impl Generator {
             parts,
             executor,
             library,
+            measures: GenerationMeasures::new(),
         }
+    }
+
+    /// What it says of its work; every clone of the generator counts in the same.
+    #[must_use]
+    pub fn measures(&self) -> &GenerationMeasures {
+        &self.measures
     }
 
     /// Answers `playlist`, unless that was done. Any number of generators may do so at once: one answer is recorded.
@@ -102,6 +111,14 @@ impl Generator {
     /// # Errors
     /// [`GeneratorError`]: the request stays pending. Try again later.
     pub async fn make(&self, playlist: PlaylistId) -> Result<Outcome, GeneratorError> {
+        let made = self.make_counted(playlist).await;
+        if made.is_err() {
+            self.measures.put_off();
+        }
+        made
+    }
+
+    async fn make_counted(&self, playlist: PlaylistId) -> Result<Outcome, GeneratorError> {
         let Parts { log, keys, views, .. } = &self.parts;
         let request = match Asked::read(log, keys, playlist).await? {
             Asked::Open(request) => request,
@@ -109,11 +126,22 @@ impl Generator {
             Asked::Unknown => return Ok(Outcome::Unknown),
             Asked::Erased => return Ok(Outcome::Erased),
         };
+        let version = GeneratorVersion::CURRENT;
+        let mut stages = Stages::begin(request.recorded.recorded_at);
         let inputs = Inputs::before(&request, log, keys, Some(&views.reader())).await?;
-        let answer = answer(GeneratorVersion::CURRENT, &request, inputs, &self.library).await?;
+        let contents = contents(version, &inputs, &self.library).await;
+        stages.end(Stage::Loading);
+        let answer = answer_from(version, &request, inputs, contents).await?;
+        let is_playlist = matches!(answer, Answer::Generated(_));
+        stages.end(Stage::Generating);
         failpoint!("generate.before_append");
         let outcome = self.record(&request, answer).await?;
         failpoint!("generate.after_append");
+        stages.end(Stage::Appending);
+        match outcome {
+            Outcome::Answered => self.measures.answered(&stages, is_playlist),
+            _ => self.measures.in_vain(),
+        }
         Ok(outcome)
     }
 

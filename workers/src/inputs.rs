@@ -8,9 +8,9 @@ use projectors::{ListenerTaste, ViewError, ViewReader, listener_taste_as_of};
 
 /// The type of the event that asks.
 pub(crate) const REQUESTED: &str = "playlist.requested";
-const IMPORTED: &str = "catalogue.imported";
-const PUBLISHED: &str = "model.published";
-const COUNTED: &str = "companions.published";
+pub(crate) const IMPORTED: &str = "catalogue.imported";
+pub(crate) const PUBLISHED: &str = "model.published";
+pub(crate) const COUNTED: &str = "companions.published";
 
 /// What is known of a playlist's stream.
 #[derive(Debug)]
@@ -115,7 +115,9 @@ impl Request {
         self.requested.owner.uuid().into()
     }
 
-    fn listener(&self) -> StreamId {
+    /// The stream of the listener's ratings and plays.
+    #[must_use]
+    pub fn listener(&self) -> StreamId {
         StreamId::new(domain::AccountId::LISTENER_CATEGORY, self.requested.owner.uuid())
     }
 }
@@ -186,15 +188,17 @@ async fn last_before<E: StoredEvent>(
     let Some(event) = log.last_of_type_before(event_type, position).await? else {
         return Ok(None);
     };
+    said_openly(&event).map(Some)
+}
+
+/// What a record says that is about no person.
+pub(crate) fn said_openly<E: StoredEvent>(event: &RecordedEvent) -> Result<E, InputsError> {
     let eventing::Body::Open(payload) = &event.body else {
-        return Err(undecodable(&event));
+        return Err(undecodable(event));
     };
     let decoded = E::decode(&event.event_type, event.schema_version.0, payload);
-    decoded
-        .ok()
-        .and_then(|events| events.into_iter().last())
-        .ok_or_else(|| undecodable(&event))
-        .map(Some)
+    let last = decoded.ok().and_then(|events| events.into_iter().last());
+    last.ok_or_else(|| undecodable(event))
 }
 
 /// The event, opened; `None` when its person was forgotten.
@@ -211,7 +215,7 @@ async fn open(keys: &Keys, event: &RecordedEvent) -> Result<Option<Event>, Input
         .map(Some)
 }
 
-fn undecodable(event: &RecordedEvent) -> InputsError {
+pub(crate) fn undecodable(event: &RecordedEvent) -> InputsError {
     InputsError::Undecodable {
         stream: event.stream.clone(),
         version: event.version,

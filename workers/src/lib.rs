@@ -8,8 +8,10 @@
 //! | [`generation`] | one request to its one answer: a pure function of the log before it |
 //! | [`inputs`] | what stood in the log before a request |
 //! | [`library`] | decoded catalogues, base models and companions, by digest |
+//! | [`measures`] | what the classifier says of its work at `/metrics` |
 //! | [`companions`] | what listeners like together, folded from the log and published in it |
 //! | [`registry`] | where base models lie, and which is current |
+//! | [`explain`] | how a playlist came about, for auditors |
 //! | [`recompute`](mod@recompute) | an answer computed again, for auditors |
 //!
 //! # What holds here
@@ -24,11 +26,13 @@
 
 pub mod classifier;
 pub mod companions;
+pub mod explain;
 pub mod generation;
 pub mod generator;
 pub mod inputs;
 mod intake;
 pub mod library;
+pub mod measures;
 mod parts;
 pub mod recompute;
 pub mod registry;
@@ -36,12 +40,17 @@ pub mod usermanagement;
 
 pub use self::{
     classifier::{ClassifierSettings, ClassifierWorker},
-    companions::{CompanionsSettings, CompanionsStatus, CompanionsTask},
+    companions::{
+        CheckedPublications, CompanionsSettings, CompanionsStatus, CompanionsTask, PublicationDifference,
+        check_publications,
+    },
+    explain::{ExplainError, Explained, Explainer},
     generation::{Answer, Refusal},
     generator::{Generator, GeneratorSettings, GeneratorTask, Outcome},
     library::Library,
+    measures::{GenerationMeasures, ModelInfo},
     parts::{CLASSIFICATION, Parts, USERMANAGEMENT, WorkerError, topology},
-    recompute::{Recomputed, Recomputer, recompute},
+    recompute::{Cause, CheckAll, Checked, PlaylistDifference, Recomputed, Recomputer, recompute},
     registry::{Registry, RegistryError, watched::RegistryHealth},
     usermanagement::UsermanagementWorker,
 };

@@ -33,7 +33,7 @@ pub fn topology() -> eventing::bus::Topology {
 }
 
 /// The tag of a category of streams; `None` for one that no role waits for. Companions are read from the log when a playlist
-/// needs them, so nobody has to be told of them.
+/// needs them, and the access log is read by auditors alone, so nobody has to be told of either.
 fn tag_of(category: &str) -> Option<&'static str> {
     match category {
         domain::AccountId::CATEGORY => Some(USERMANAGEMENT),
@@ -85,6 +85,12 @@ mod tests {
             }
         }
         assert_eq!(tag_of(domain::CompanionsId::CATEGORY), None);
+        assert_eq!(tag_of(domain::AccessId::CATEGORY), None);
+        assert!(
+            !Kind::ALL
+                .into_iter()
+                .any(|kind| kind.wants(domain::AccessId::CATEGORY))
+        );
         assert_eq!(tag_of("other"), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     view::{View, ViewAt},
 };
 
-const SESSION: &str = "session";
+pub(super) const SESSION: &str = "session";
 
 /// What is known of an account besides its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub(crate) fn session_key(session: &SessionHash) -> LookupKey {
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     type Head = Head;
 
     fn wants(category: &str) -> bool {

@@ -78,7 +78,7 @@ fn pending_key(requested: Position, playlist: PlaylistId) -> LookupKey {
 
 impl Projection for Playlists {
     const NAME: &'static str = "playlists";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     type Head = Head;
 
     fn wants(category: &str) -> bool {

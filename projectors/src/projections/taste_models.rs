@@ -146,7 +146,7 @@ pub(crate) struct TasteModels;
 
 impl Projection for TasteModels {
     const NAME: &'static str = "taste-models";
-    const REVISION: u32 = 3;
+    const REVISION: u32 = 4;
     type Head = Head;
 
     fn wants(category: &str) -> bool {

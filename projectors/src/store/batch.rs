@@ -12,6 +12,12 @@ pub(crate) struct StoredView<'a> {
     pub(crate) version: Version,
     pub(crate) position: Position,
     pub(crate) head: Option<Cow<'a, [u8]>>,
+    /// Whom it is about, when it was sealed for them.
+    pub(crate) subject: Option<SubjectId>,
+    /// The lookups that lead to it, when it was sealed.
+    pub(crate) lookups: Vec<LookupKey>,
+    /// There is a head, and the key it is sealed under was destroyed.
+    pub(crate) is_lost: bool,
 }
 
 /// A pointer from one thing to another: `(index, partition, key)`. None of them holds a zero byte.
@@ -50,6 +56,8 @@ pub(crate) struct ViewWrite {
     pub(crate) entries: Vec<(String, Option<Vec<u8>>)>,
     /// `None` removes the lookup.
     pub(crate) lookups: Vec<(LookupKey, Option<Vec<u8>>)>,
+    /// The lookups that lead to the view once this is written, as far as is known.
+    pub(crate) kept: Vec<LookupKey>,
 }
 
 /// Raises a generation's checkpoint. It only grows: a lower one than is stored changes nothing.

@@ -38,7 +38,7 @@ impl ViewStore {
             }
         };
         let dir = tempfile::tempdir().map_err(ViewError::unavailable)?;
-        let scratch = Embedded::open_scratch(dir.path())?;
+        let scratch = Embedded::open_scratch(dir.path())?.sealed_as(self.sealing());
         views.copy_to(&scratch, &snapshot, generations)?;
         Ok(Frozen {
             snapshot: scratch.snapshot()?,

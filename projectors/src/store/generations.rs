@@ -69,6 +69,7 @@ impl ViewStore {
         checkpoint: Position,
         finish: impl FnOnce(&Snapshot) -> Result<Batch, ViewError>,
     ) -> Result<(), ViewError> {
+        let finish = |snapshot: &Snapshot| Ok(self.sealing().seal(&finish(snapshot)?)?.into_owned());
         match &self.inner.adapter {
             Adapter::Embedded(views) => views.switch(projection, checkpoint, |snapshot| {
                 finish(&Snapshot::Embedded(snapshot))

@@ -91,6 +91,9 @@ pub(crate) fn decode_view(bytes: &[u8]) -> Result<StoredView<'_>, ViewError> {
         version: Version(u64_at(header, 0)?),
         position: Position(u64_at(header, 8)?),
         head,
+        subject: None,
+        lookups: Vec::new(),
+        is_lost: false,
     })
 }
 

@@ -24,13 +24,16 @@ mod frozen;
 mod generations;
 mod layout;
 pub mod redis;
+mod sealing;
 mod snapshot;
 mod write;
 
 use std::{path::Path, sync::Arc};
 
+use eventing::Keys;
 use tokio::sync::broadcast;
 
+pub(crate) use self::sealing::sealed_subject;
 pub(crate) use self::{
     batch::{Batch, LookupKey, Raise, Refusal, StoredView, ViewWrite},
     embedded::Snapshot as EmbeddedSnapshot,
@@ -39,7 +42,7 @@ pub(crate) use self::{
     layout::{changed_by_another, decode_view},
     snapshot::{Direction, Origin, Snapshot, Standing, Table, Wanted, stream_id},
 };
-use self::{embedded::Embedded, redis::RedisViews};
+use self::{embedded::Embedded, redis::RedisViews, sealing::Sealing};
 pub use self::{error::ViewError, redis::RedisConfig};
 use crate::changes::Change;
 
@@ -146,6 +149,21 @@ impl ViewStore {
         match &self.inner.adapter {
             Adapter::Embedded(views) => views.claim(log),
             Adapter::Redis(views) => views.claim(log),
+        }
+    }
+
+    /// Seals what is about people under their keys from now on, so that it ends with the key wherever the store has left
+    /// copies of it. What was sealed is read only by a store that was told so.
+    #[must_use]
+    pub fn sealed_with(self, keys: Keys) -> Self {
+        self.sealing().begin(keys);
+        self
+    }
+
+    fn sealing(&self) -> &Sealing {
+        match &self.inner.adapter {
+            Adapter::Embedded(views) => views.sealing(),
+            Adapter::Redis(views) => views.sealing(),
         }
     }
 

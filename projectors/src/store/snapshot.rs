@@ -96,7 +96,10 @@ impl Snapshot {
         generation: Generation,
         stream: &StreamId,
     ) -> Result<Option<StoredView<'_>>, ViewError> {
-        on_either!(self, snapshot => snapshot.view(generation, stream))
+        on_either!(self, snapshot => {
+            let view = snapshot.view(generation, stream)?;
+            snapshot.sealing().open_view(stream.as_str().as_bytes(), view)
+        })
     }
 
     pub(crate) fn entry(
@@ -105,19 +108,29 @@ impl Snapshot {
         stream: &StreamId,
         entry: &str,
     ) -> Result<Option<Cow<'_, [u8]>>, ViewError> {
-        on_either!(self, snapshot => snapshot.entry(generation, stream, entry))
+        on_either!(self, snapshot => match snapshot.entry(generation, stream, entry)? {
+            Some(value) => snapshot.sealing().open_entry(&place_of(stream, entry.as_bytes()), value),
+            None => Ok(None),
+        })
     }
 
     /// Up to `limit` entries whose keys begin with `prefix`, in key order, from behind `after` on.
-    pub(crate) fn entries(
-        &self,
+    pub(crate) fn entries<'a>(
+        &'a self,
         generation: Generation,
         stream: &StreamId,
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Row<'_>>, ViewError> {
-        on_either!(self, snapshot => snapshot.entries(generation, stream, prefix, after, limit))
+    ) -> Result<Vec<Row<'a>>, ViewError> {
+        on_either!(self, snapshot => {
+            let rows = snapshot.entries(generation, stream, prefix, after, limit)?;
+            let open = |(name, value): Row<'a>| {
+                let value = snapshot.sealing().open_entry(&place_of(stream, &name), value);
+                value.map(|value| value.map(|value| (name, value))).transpose()
+            };
+            rows.into_iter().filter_map(open).collect()
+        })
     }
 
     pub(crate) fn lookup(
@@ -194,6 +207,11 @@ impl Snapshot {
             Self::Redis(snapshot) => snapshot.has_moved(),
         }
     }
+}
+
+/// Where an entry is sealed for.
+fn place_of(stream: &StreamId, entry: &[u8]) -> Vec<u8> {
+    [stream.as_str().as_bytes(), &[0], entry].concat()
 }
 
 pub(crate) fn stream_id(name: &[u8]) -> Result<StreamId, ViewError> {

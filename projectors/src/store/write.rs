@@ -22,6 +22,7 @@ impl ViewStore {
     /// Nothing of the batch is stored, but for `Unavailable`, where a part or all of it may be; the checkpoint never
     /// without the writes.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<Vec<Result<(), Refusal>>, ViewError> {
+        let batch = &*self.sealing().seal(batch)?;
         let outcomes = match &self.inner.adapter {
             Adapter::Embedded(views) => views.commit(batch)?,
             Adapter::Redis(views) => views.commit(batch)?,
@@ -39,6 +40,10 @@ impl ViewStore {
         &self,
         mut make: impl FnMut(&Snapshot) -> Result<(Batch, T), ViewError>,
     ) -> Result<T, ViewError> {
+        let mut make = |snapshot: &Snapshot| {
+            let (batch, made) = make(snapshot)?;
+            Ok((self.sealing().seal(&batch)?.into_owned(), made))
+        };
         let (batch, outcomes, made) = match &self.inner.adapter {
             Adapter::Embedded(views) => views.exclusively(|snapshot| make(&Snapshot::Embedded(snapshot)))?,
             Adapter::Redis(views) => views.exclusively(make)?,

@@ -35,6 +35,7 @@ fn write(generation: Generation, number: u128, from: u64, to: u64) -> ViewWrite 
             LookupKey::new("index", "part", format!("{number:04}")),
             Some(b"value".to_vec()),
         )],
+        kept: Vec::new(),
     }
 }
 

@@ -14,11 +14,14 @@ const ERASED: &str = "account.erased";
 
 /// The log could not be read on. What was folded stays so; try again.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FoldError {
+pub enum FoldError {
+    /// The log could not be read.
     #[error("the log could not be read")]
     Log(#[from] LogError),
+    /// A key could not be read.
     #[error("a person's key could not be read")]
     Keys(#[source] KeyError),
+    /// A thread that opens events, or counts, panicked.
     #[error("opening events panicked")]
     Panicked(#[source] tokio::task::JoinError),
 }
@@ -38,7 +41,7 @@ pub(super) struct Fold {
 }
 
 /// What a record says here.
-enum Fact {
+pub(super) enum Fact {
     Did(ListenerEvent),
     /// It was sealed for somebody who is forgotten.
     Sealed,
@@ -115,7 +118,10 @@ impl Fold {
 }
 
 /// What the events say, as far as it matters here, in their order. Blocks while keys are read.
-fn facts(keys: &Keys, events: &[RecordedEvent]) -> Result<Vec<(Position, AccountId, Fact)>, FoldError> {
+pub(super) fn facts(
+    keys: &Keys,
+    events: &[RecordedEvent],
+) -> Result<Vec<(Position, AccountId, Fact)>, FoldError> {
     let mut facts = Vec::new();
     for event in events {
         let account = AccountId::new(event.stream.uuid());
@@ -137,7 +143,7 @@ fn said(keys: &Keys, event: &RecordedEvent) -> Result<Vec<Fact>, FoldError> {
     let payload = match keys.open_event_blocking(event) {
         Ok(Payload::Open(payload)) => payload,
         Ok(Payload::Erased) => return Ok(vec![Fact::Sealed]),
-        Err(error @ KeyError::Unavailable(_)) => return Err(FoldError::Keys(error)),
+        Err(error) if error.is_passing() => return Err(FoldError::Keys(error)),
         Err(_) => return Ok(Vec::new()),
     };
     let decoded = domain::decode(&event.event_type, event.schema_version.0, &payload).unwrap_or_default();

@@ -9,6 +9,7 @@
 //! harmless: the domain refuses counts that reach no further than the current ones. A start begins again at the log's
 //! first event, in the background.
 
+mod check;
 mod due;
 mod fold;
 mod task;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 use eventing::Position;
 
+pub use check::{CheckedPublications, PublicationDifference, check_publications};
+pub use fold::FoldError;
 pub use task::CompanionsTask;
 
 /// When companions are published, and how often the task looks.

@@ -4,4 +4,5 @@ mod answering;
 mod auditing;
 mod companions;
 mod crashing;
+mod replaying;
 mod world;

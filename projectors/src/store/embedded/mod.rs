@@ -15,7 +15,7 @@ use heed::{
 };
 
 pub(crate) use self::snapshot::Snapshot;
-use super::{Table, ViewError, layout};
+use super::{Table, ViewError, layout, sealing::Sealing};
 
 /// The address space the store may grow into. Sparse: the file takes only what is used.
 #[cfg(target_pointer_width = "64")]
@@ -32,6 +32,7 @@ pub(crate) struct Embedded {
     env: Env<WithoutTls>,
     tables: Tables,
     dir: PathBuf,
+    sealing: Sealing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,7 @@ impl Embedded {
             env,
             tables,
             dir: dir.to_owned(),
+            sealing: Sealing::default(),
         })
     }
 
@@ -78,7 +80,19 @@ impl Embedded {
             }
             other => other?,
         };
-        Ok(Snapshot::new(txn, self.tables))
+        Ok(Snapshot::new(txn, self.tables, self.sealing.clone()))
+    }
+
+    pub(crate) fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
+    /// What was sealed elsewhere opens here.
+    pub(crate) fn sealed_as(self, sealing: &Sealing) -> Self {
+        Self {
+            sealing: sealing.clone(),
+            ..self
+        }
     }
 
     /// Says which log the views are folded from, and refuses those of another.

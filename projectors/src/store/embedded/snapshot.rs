@@ -8,6 +8,7 @@ use heed::{Database, RoTxn, WithoutTls, types::Bytes};
 use super::{
     super::{
         Built, Direction, Generation, LookupKey, StoredView, Table, ViewError, layout,
+        sealing::Sealing,
         snapshot::{Row, Standing, stream_id},
     },
     Tables, generations,
@@ -17,14 +18,19 @@ use super::{
 pub(crate) struct Snapshot {
     pub(super) txn: RoTxn<'static, WithoutTls>,
     pub(super) tables: Tables,
+    sealing: Sealing,
 }
 
 /// A row without a copy of it.
 type Borrowed<'txn> = (&'txn [u8], &'txn [u8]);
 
 impl Snapshot {
-    pub(super) fn new(txn: RoTxn<'static, WithoutTls>, tables: Tables) -> Self {
-        Self { txn, tables }
+    pub(super) fn new(txn: RoTxn<'static, WithoutTls>, tables: Tables, sealing: Sealing) -> Self {
+        Self { txn, tables, sealing }
+    }
+
+    pub(crate) fn sealing(&self) -> &Sealing {
+        &self.sealing
     }
 
     pub(crate) fn live(&self, projection: &str) -> Result<Option<Built>, ViewError> {

@@ -32,7 +32,7 @@ use tokio::sync::broadcast;
 pub use self::config::RedisConfig;
 pub(crate) use self::{lease::Lease, snapshot::Snapshot};
 use self::{links::Links, listen::Listener, names::Names, seen::Seen};
-use super::{StoreStatus, ViewError, layout};
+use super::{StoreStatus, ViewError, layout, sealing::Sealing};
 use crate::changes::Change;
 
 const FORMAT: &[u8] = b"1";
@@ -56,6 +56,7 @@ struct Shared {
     names: Names,
     /// Tells this process's messages from others'.
     origin: [u8; 16],
+    sealing: Sealing,
 }
 
 impl RedisViews {
@@ -79,6 +80,7 @@ impl RedisViews {
             links,
             names,
             origin: *uuid::Uuid::now_v7().as_bytes(),
+            sealing: Sealing::default(),
         });
         shared.check_format()?;
         Ok(Self {
@@ -88,6 +90,10 @@ impl RedisViews {
             seen: Seen::default(),
             rebuilding: parking_lot::Mutex::default(),
         })
+    }
+
+    pub(crate) fn sealing(&self) -> &Sealing {
+        &self.shared.sealing
     }
 
     pub(crate) fn status(&self) -> StoreStatus {

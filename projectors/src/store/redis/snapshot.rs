@@ -13,6 +13,7 @@ use redis::{Cmd, Connection, FromRedisValue, Pipeline, RedisResult};
 use super::{
     super::{
         Built, Direction, Generation, LookupKey, StoredView, ViewError, Wanted, layout,
+        sealing::Sealing,
         snapshot::{Origin, Row, Standing, stream_id},
     },
     Shared,
@@ -61,6 +62,10 @@ impl Snapshot {
             has_moved: Cell::new(false),
             has_missed: Cell::new(false),
         }
+    }
+
+    pub(crate) fn sealing(&self) -> &Sealing {
+        &self.shared.sealing
     }
 
     pub(crate) fn run(&self) -> u64 {
@@ -478,6 +483,9 @@ fn owned_view(row: &[u8]) -> Result<StoredView<'static>, ViewError> {
         version: view.version,
         position: view.position,
         head: view.head.map(|head| Cow::Owned(head.into_owned())),
+        subject: None,
+        lookups: Vec::new(),
+        is_lost: false,
     })
 }
 

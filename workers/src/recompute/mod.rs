@@ -1,4 +1,10 @@
 //! An answer computed again, for auditors: from the log and the keys alone, with no view and no clock.
+//!
+//! [`Recomputer::check`] looks at one playlist, [`Recomputer::check_all`] at all of them in one walk along the log, and a
+//! [`Cause`] says where a record and the history part.
+
+mod all;
+mod cause;
 
 use bytes::Bytes;
 use classifier::GeneratorVersion;
@@ -10,6 +16,9 @@ use crate::Registry;
 use crate::generation::{Answer, answer};
 use crate::inputs::{Asked, Inputs, InputsError, Request};
 use crate::library::{Library, LibraryError};
+
+pub use all::{CheckAll, Checked, PlaylistDifference};
+pub use cause::Cause;
 
 /// What came of computing a playlist again.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +34,8 @@ pub enum Recomputed {
         recorded: Bytes,
         /// What it should be: a payload, or a refusal's reason.
         computed: Answer,
+        /// The first part in which they differ.
+        cause: Box<Cause>,
     },
     /// It was recorded that there can be no playlist, and the history says the same.
     SameFailure,
@@ -120,42 +131,36 @@ impl Recomputer {
         request: &Request,
         recorded: &RecordedEvent,
     ) -> Result<Recomputed, RecomputeError> {
+        let inputs = Inputs::before(request, &self.log, &self.keys, None).await?;
+        self.compare_with(request, recorded, inputs).await
+    }
+
+    /// Compares the record with what the inputs give.
+    async fn compare_with(
+        &self,
+        request: &Request,
+        recorded: &RecordedEvent,
+        inputs: Inputs,
+    ) -> Result<Recomputed, RecomputeError> {
         let payload = match self.keys.open_event(recorded).await? {
             Payload::Open(payload) => payload,
             Payload::Erased => return Ok(Recomputed::Erased),
         };
-        match decode(recorded, &payload)? {
-            PlaylistEvent::Failed(failed) => match self.answer(GeneratorVersion::CURRENT, request).await? {
-                Answer::Failed(refusal) if refusal.reason == failed.reason => Ok(Recomputed::SameFailure),
-                computed => Ok(Recomputed::Differs {
-                    recorded: payload,
-                    computed,
-                }),
-            },
-            PlaylistEvent::Generated(generated) => {
-                let Some(version) = GeneratorVersion::numbered(generated.generator) else {
+        let event = decode(recorded, &payload)?;
+        let version = match &event {
+            PlaylistEvent::Failed(_) => GeneratorVersion::CURRENT,
+            PlaylistEvent::Generated(generated) => match GeneratorVersion::numbered(generated.generator) {
+                Some(version) => version,
+                None => {
                     return Ok(Recomputed::OtherGenerator {
                         generator: generated.generator,
                     });
-                };
-                self.compare_playlist(version, request, payload).await
-            }
-            PlaylistEvent::Requested(_) => Err(RecomputeError::Undecodable),
-        }
-    }
-
-    async fn compare_playlist(
-        &self,
-        version: GeneratorVersion,
-        request: &Request,
-        recorded: Bytes,
-    ) -> Result<Recomputed, RecomputeError> {
-        match self.answer(version, request).await? {
-            Answer::Generated(generated) if payload_of((*generated).clone()) == recorded => {
-                Ok(Recomputed::Same { payload: recorded })
-            }
-            computed => Ok(Recomputed::Differs { recorded, computed }),
-        }
+                }
+            },
+            PlaylistEvent::Requested(_) => return Err(RecomputeError::Undecodable),
+        };
+        let computed = answer(version, request, inputs, &self.library).await?;
+        Ok(verdict(&event, payload, computed))
     }
 
     async fn answer(&self, version: GeneratorVersion, request: &Request) -> Result<Answer, RecomputeError> {
@@ -164,11 +169,30 @@ impl Recomputer {
     }
 }
 
+/// Compares a recorded answer, whose bytes are `payload`, with a computed one.
+pub(crate) fn verdict(recorded: &PlaylistEvent, payload: Bytes, computed: Answer) -> Recomputed {
+    match (recorded, &computed) {
+        (PlaylistEvent::Failed(failed), Answer::Failed(refusal)) if refusal.reason == failed.reason => {
+            Recomputed::SameFailure
+        }
+        (PlaylistEvent::Generated(_), Answer::Generated(generated))
+            if payload_of((**generated).clone()) == payload =>
+        {
+            Recomputed::Same { payload }
+        }
+        _ => Recomputed::Differs {
+            cause: Box::new(Cause::between(recorded, &computed)),
+            recorded: payload,
+            computed,
+        },
+    }
+}
+
 fn payload_of(generated: domain::Generated) -> Bytes {
     PlaylistEvent::from(generated).encode().payload.into()
 }
 
-fn decode(recorded: &RecordedEvent, payload: &[u8]) -> Result<PlaylistEvent, RecomputeError> {
+pub(crate) fn decode(recorded: &RecordedEvent, payload: &[u8]) -> Result<PlaylistEvent, RecomputeError> {
     let decoded = domain::decode(&recorded.event_type, recorded.schema_version.0, payload);
     match decoded.ok().and_then(|events| events.into_iter().next()) {
         Some(Event::Playlist(event)) => Ok(event),
