@@ -50,8 +50,16 @@ impl ApiState {
     /// # Errors
     /// `unauthenticated`; `not-ready` or `unavailable` when it cannot be told.
     pub async fn admit(&self, token: &SessionToken) -> Result<Session, Problem> {
-        let hash = token.hash();
-        let Admitted { account, role, .. } = self.gate().admit(&hash).await.map_err(refuse)?;
+        self.readmit(&token.hash()).await
+    }
+
+    /// Lets a session through the gate once more.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub async fn readmit(&self, hash: &SessionHash) -> Result<Session, Problem> {
+        let Admitted { account, role, .. } = self.gate().admit(hash).await.map_err(refuse)?;
+        let hash = *hash;
         Ok(Session { account, role, hash })
     }
 }

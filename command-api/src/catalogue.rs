@@ -97,6 +97,12 @@ impl CatalogueHandle {
         self.0.current.read().model.clone()
     }
 
+    /// The decoded catalogues that all parts of this process share.
+    #[must_use]
+    pub fn catalogues(&self) -> &Catalogues {
+        &self.0.catalogues
+    }
+
     /// Loads what the view says is current, if it is not loaded. Cheap when nothing changed.
     ///
     /// # Errors

@@ -91,8 +91,14 @@ impl ApiState {
         DomainCodec: Codec<A>,
     {
         let stream = order.stream.clone();
+        // Of somebody who is refused an account there is none to keep a secret for.
+        let subject = order.subject.filter(|_| !order.creates_subject);
         if let Some(once) = &once {
-            order.receipt = Some(ReceiptDraft::fixed(once.key, once.fingerprint, answer.to_bytes()));
+            let draft = ReceiptDraft::fixed(once.key, once.fingerprint, answer.to_bytes());
+            order.receipt = Some(match once.outlives_the_person {
+                true => draft.outliving_the_person(),
+                false => draft,
+            });
         }
         let executed = self.executor().execute(order).await;
         eventing::failpoint!("http.before_answer");
@@ -107,21 +113,26 @@ impl ApiState {
                 let fingerprint = once.as_ref().map_or([0; 32], |once| once.fingerprint);
                 replay(*receipt, &fingerprint)
             }
-            Err(ExecuteError::Rejected(rejection)) => self.refuse(stream, once, rejection.problem()).await,
+            Err(ExecuteError::Rejected(rejection)) => {
+                self.refuse(stream, subject, once, rejection.problem()).await
+            }
             Err(ExecuteError::ClaimTaken { .. }) => {
-                self.refuse(stream, once, ProblemType::UsernameTaken.into()).await
+                let taken = ProblemType::UsernameTaken.into();
+                self.refuse(stream, subject, once, taken).await
             }
             Err(other) => Err(execute_problem(other)),
         }
     }
 
-    /// Answers a wish that changes nothing; with `once`, stores the answer first.
+    /// Answers a wish that changes nothing; with `once`, stores the answer first, sealed for `subject` if it is about
+    /// somebody.
     ///
     /// # Errors
     /// A problem; nothing was stored.
     pub async fn answer_without_effect(
         &self,
         stream: StreamId,
+        subject: Option<SubjectId>,
         once: Option<Once>,
         answer: StoredAnswer,
     ) -> Result<Response, Problem> {
@@ -134,11 +145,16 @@ impl ApiState {
             return Ok(answer.into_response_at(head.map_or(eventing::Position::START, |head| head.position)));
         };
         let (key, fingerprint) = (once.key, once.fingerprint);
+        let mut kept = answer.to_bytes();
+        if let Some(subject) = subject {
+            let sealed = self.executor().seal_answer(subject, &key, &kept).await;
+            kept = sealed.map_err(|error| load_problem(&error))?;
+        }
         let receipt = NewReceipt {
             key,
             fingerprint,
-            answer: answer.to_bytes(),
-            subject: None,
+            answer: kept,
+            subject,
         };
         let append = Append::new(stream, ExpectedVersion::Any, Vec::new(), Metadata::new());
         match self
@@ -150,7 +166,14 @@ impl ApiState {
             .await
         {
             Ok(appended) => Ok(answer.into_response_at(appended.position)),
-            Err(AppendError::ReceiptExists(receipt)) => replay(*receipt, &fingerprint),
+            Err(AppendError::ReceiptExists(_)) => {
+                // Another process was faster. What the append tells is sealed.
+                let stored = self.executor().receipt(&key).await;
+                match stored.map_err(|error| load_problem(&error))? {
+                    Some(receipt) => replay(receipt, &fingerprint),
+                    None => Ok(answer.into_response_at(eventing::Position::START)),
+                }
+            }
             Err(error) => Err(append_problem(&error)),
         }
     }
@@ -159,13 +182,14 @@ impl ApiState {
     async fn refuse(
         &self,
         stream: StreamId,
+        subject: Option<SubjectId>,
         once: Option<Once>,
         problem: Problem,
     ) -> Result<Response, Problem> {
         let Some(once) = once.filter(|_| problem.status().is_client_error()) else {
             return Err(problem);
         };
-        self.answer_without_effect(stream, Some(once), StoredAnswer::problem(&problem))
+        self.answer_without_effect(stream, subject, Some(once), StoredAnswer::problem(&problem))
             .await
     }
 

@@ -50,6 +50,18 @@ impl Freshness {
         self.min > Position::START
     }
 
+    /// Whether the caller is ready to wait for something.
+    #[must_use]
+    pub fn is_patient(&self) -> bool {
+        self.prefer.wait() > Duration::ZERO
+    }
+
+    /// Whether the caller still waits.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
     /// Waits until the view of `stream` is as recent as was asked.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::problem::{FieldError, Problem, ProblemType};
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// One thing that readiness looks at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// What was looked at, as in `log` or `bus`.
     pub name: &'static str,
@@ -31,15 +31,55 @@ pub struct Check {
     pub measures: Vec<Measure>,
 }
 
-/// A number that goes up and down, of one part of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A number of one part of the process, as it is now.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measure {
-    /// Its name without the prefix `segue_`, with its unit last.
+    /// Its name without the prefix `segue_`, with its unit last; of a total, without the `_total` that `/metrics` adds.
     pub name: &'static str,
     /// What it is, in a sentence without a full stop.
     pub help: &'static str,
     /// Its value now.
-    pub value: u64,
+    pub value: Value,
+}
+
+/// What a [`Measure`] says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// A count, a position or a yes (1) or no (0): goes up and down.
+    Count(u64),
+    /// A time in seconds: goes up and down.
+    Seconds(f64),
+    /// How often something happened since the process started: only goes up.
+    Total(u64),
+}
+
+impl Measure {
+    /// A number that goes up and down.
+    #[must_use]
+    pub const fn count(name: &'static str, help: &'static str, value: u64) -> Self {
+        let value = Value::Count(value);
+        Self { name, help, value }
+    }
+
+    /// Yes is 1, no is 0.
+    #[must_use]
+    pub fn flag(name: &'static str, help: &'static str, value: bool) -> Self {
+        Self::count(name, help, u64::from(value))
+    }
+
+    /// A time in seconds; `name` ends with `_seconds`.
+    #[must_use]
+    pub const fn seconds(name: &'static str, help: &'static str, value: f64) -> Self {
+        let value = Value::Seconds(value);
+        Self { name, help, value }
+    }
+
+    /// How often something happened since the process started.
+    #[must_use]
+    pub const fn total(name: &'static str, help: &'static str, value: u64) -> Self {
+        let value = Value::Total(value);
+        Self { name, help, value }
+    }
 }
 
 impl Check {
@@ -144,11 +184,11 @@ pub(crate) fn readiness(checks: Vec<Check>, verbose: bool) -> Result<Response, P
 /// Asks the log for its head.
 pub async fn log_check(log: &EventLog) -> Check {
     match timeout(LOOK_LIMIT, log.head()).await {
-        Ok(Ok(head)) => Check::passed("log", format!("stands at {head}")).measuring([Measure {
-            name: "log_head_position",
-            help: "Position of the last record of the log",
-            value: head.0,
-        }]),
+        Ok(Ok(head)) => Check::passed("log", format!("stands at {head}")).measuring([Measure::count(
+            "log_head_position",
+            "Position of the last record of the log",
+            head.0,
+        )]),
         Ok(Err(error)) => {
             tracing::warn!(error = %error, "the event log does not answer");
             Check::failed("log", "does not answer")

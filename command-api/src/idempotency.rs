@@ -101,7 +101,20 @@ pub struct Once {
     pub key: ReceiptKey,
     /// What the key belongs to.
     pub fingerprint: [u8; 32],
+    /// Whether the answer is kept when the person is forgotten.
+    pub outlives_the_person: bool,
     _running: RunningGuard,
+}
+
+impl Once {
+    /// The same, with an answer that is kept unsealed when the person is forgotten.
+    #[must_use]
+    pub fn outliving_the_person(self) -> Self {
+        Self {
+            outlives_the_person: true,
+            ..self
+        }
+    }
 }
 
 /// How a wish begins.
@@ -139,6 +152,7 @@ impl ApiState {
             None => Ok(Begun::Fresh(Some(Once {
                 key,
                 fingerprint,
+                outlives_the_person: false,
                 _running: running,
             }))),
         }

@@ -7,6 +7,7 @@
 //! - A session passes only when the view of accounts says so and is not known to lag ([`sessions`]).
 //! - Signing in costs exactly one evaluation whatever is given ([`passwords`]) and is slowed down without locking anybody
 //!   out ([`throttle`]).
+//! - Whoever reads the history is recorded before the answer is given ([`access`]).
 //! - A read can ask to be no older than a position, and waits a bounded time for it ([`freshness`]).
 //!
 //! # What is deliberately not here
@@ -15,9 +16,13 @@
 //!
 //! Read next: [`routing`], then a file of `routes`, then [`commands`].
 
+pub mod access;
+mod audience;
 pub mod auth;
 pub mod catalogue;
+pub mod chain;
 mod clock;
+pub mod cloud_event;
 pub mod commands;
 pub mod config;
 pub mod erasure;
@@ -35,18 +40,22 @@ mod random;
 pub mod request;
 mod routes;
 pub mod routing;
+pub mod selection;
 mod serve;
 pub mod sessions;
+mod sse;
 pub mod state;
+mod streams;
 pub mod testing;
 pub mod throttle;
 pub mod tokens;
 mod worker;
 
+pub use access::{AuditorRead, record_read};
 pub use catalogue::CatalogueHandle;
 pub use commands::{USERNAME_CLAIM, username_claim};
 pub use config::ApiConfig;
-pub use health::{Check, Measure, Probe, log_check};
+pub use health::{Check, Measure, Probe, Value, log_check};
 pub use passwords::{PasswordError, PasswordPolicy, Passwords, WeakPassword};
 pub use problem::{Problem, ProblemType};
 pub use routes::ROUTES;

@@ -203,6 +203,7 @@ struct Inner {
     buffers: Mutex<Vec<Vec<Block>>>,
     checks: AtomicU64,
     hashes: AtomicU64,
+    refusals: AtomicU64,
 }
 
 /// A parsed PHC string.
@@ -234,6 +235,7 @@ impl Passwords {
             buffers: Mutex::default(),
             checks: AtomicU64::new(0),
             hashes: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
         })))
     }
 
@@ -253,6 +255,25 @@ impl Passwords {
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.0.hashes.load(Ordering::Relaxed)
+    }
+
+    /// How many callers were refused because too many waited, since the start.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.0.refusals.load(Ordering::Relaxed)
+    }
+
+    /// How many callers wait for their turn now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many evaluations run now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        let slots = self.0.policy.concurrency.max(1);
+        slots.saturating_sub(self.0.slots.available_permits())
     }
 
     /// Hashes a password into a PHC string.
@@ -342,6 +363,7 @@ impl Inner {
         let taken = self.waiting.fetch_add(1, Ordering::Relaxed);
         let place = Place(&self.waiting);
         if taken >= self.policy.waiting_max + self.policy.concurrency {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
             Err(PasswordError::Overloaded)
         } else {
             Ok(place)
@@ -500,6 +522,10 @@ mod tests {
             passwords.verify("b", None).await,
             Err(PasswordError::Overloaded)
         ));
+        assert_eq!(
+            (passwords.running(), passwords.waiting(), passwords.refusals()),
+            (1, 1, 1)
+        );
         drop(held);
         assert_eq!(waiting.await.unwrap().unwrap(), Verified::Wrong);
         assert_eq!(passwords.checks(), 1);

@@ -49,6 +49,8 @@ macro_rules! problem_types {
 }
 
 problem_types! {
+    /// Nothing can be signed: no key was given to this service.
+    AuditKeyMissing, "audit-key-missing", SERVICE_UNAVAILABLE, "This service has no key to sign checkpoints with";
     /// The view has not reached the position the caller asked for.
     Behind, "behind", SERVICE_UNAVAILABLE, "This view has not caught up yet";
     /// The body is larger than is taken.

@@ -8,13 +8,15 @@ use axum::{
 };
 use http::HeaderValue;
 
-use crate::{panics, routes, state::ApiState};
+use crate::{metrics, panics, routes, state::ApiState};
 
-/// Every route, with everything around it: panics are caught, and browsers are told to take nothing for something else.
+/// Every route, with everything around it: panics are caught, browsers are told to take nothing for something else, and what
+/// was answered is counted.
 pub fn router(state: ApiState) -> Router {
     routes::routes()
         .layer(middleware::from_fn(panics::catch))
         .layer(middleware::from_fn(harden))
+        .layer(middleware::from_fn_with_state(state.clone(), metrics::measure))
         .with_state(state)
 }
 

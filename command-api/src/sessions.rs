@@ -203,6 +203,21 @@ impl SessionGate {
         self.check_time(current.view)
     }
 
+    /// As [`admit`](Self::admit), with everything taken into account that is in the log up to `position`: for those who are
+    /// about to be told what is there.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]: nobody may be served in this session's name now.
+    pub async fn admit_as_of(&self, hash: &SessionHash, position: Position) -> Result<Admitted, NotAdmitted> {
+        let mut followed = self.0.followed.subscribe();
+        let reached = followed.wait_for(|followed| *followed >= position);
+        match timeout_at(Instant::now() + self.0.wait, reached).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err(NotAdmitted::Behind),
+        }
+        self.admit(hash).await
+    }
+
     /// A session that was let through, if nothing is known to have happened to its account or to the views since.
     fn remembered(&self, hash: &SessionHash) -> Option<Viewed<SessionView>> {
         let confirmed = *self.0.confirmed.lock();
@@ -346,6 +361,18 @@ impl SessionGate {
             role,
             session,
         })
+    }
+
+    /// Drops what is remembered of the sessions of somebody who is forgotten. That their stream has moved stays known, so that
+    /// nobody is let in on an old view.
+    pub fn forget(&self, account: AccountId) {
+        self.0.current.retain(|hash, known| {
+            let is_theirs = known.view.account == account;
+            if is_theirs {
+                self.0.last_seen.remove(hash);
+            }
+            !is_theirs
+        });
     }
 
     /// When a session was last used, as far as this process knows.

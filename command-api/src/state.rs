@@ -1,15 +1,11 @@
 //! What every handler works with.
 
-use std::{
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{ops::Deref, sync::Arc};
 
+use eventing::sealer::Sealer;
 use eventing::{EventLog, Keys, LogError};
 use projectors::{DomainExecutor, ViewReader};
+use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, sync::DropGuard, task::TaskTracker};
 
 use crate::{
@@ -18,8 +14,10 @@ use crate::{
     erasure,
     health::Probe,
     idempotency::Running,
+    metrics::{self, HttpMeasures},
     passwords::{PasswordError, Passwords},
     sessions::SessionGate,
+    streams::Streams,
     throttle::Throttle,
 };
 
@@ -36,8 +34,12 @@ pub struct ApiParts {
     pub views: ViewReader,
     /// The current catalogue.
     pub catalogue: CatalogueHandle,
+    /// Seals the log, and proves what is in it.
+    pub sealer: Sealer,
     /// What readiness looks at besides the API's own parts.
     pub probes: Vec<Probe>,
+    /// What `/metrics` tells besides that and what the API counts itself.
+    pub instruments: Arc<Registry>,
 }
 
 /// Everything a handler needs. Cheap to clone; its background tasks end with the last clone.
@@ -52,7 +54,11 @@ pub struct Inner {
     throttle: Throttle,
     gate: SessionGate,
     running: Running,
-    is_draining: AtomicBool,
+    http: HttpMeasures,
+    counted: Registry,
+    streams: Streams,
+    draining: CancellationToken,
+    memory: erasure::Memory,
     tasks: TaskTracker,
     _stop: DropGuard,
 }
@@ -80,19 +86,26 @@ impl ApiState {
     /// # Errors
     /// [`StartError`]: nothing runs.
     pub async fn start(parts: ApiParts, config: ApiConfig) -> Result<Self, StartError> {
+        let streams = Streams::new(config.streams_max, config.streams_of_account_max);
         let passwords = Passwords::new(config.passwords.clone())?;
         let throttle = config.throttle.clone().map_or(Throttle::Off, Throttle::in_memory);
-        erasure::finish(&parts.log, &parts.keys)
-            .await
-            .map_err(StartError::Erasure)?;
+        let finished = erasure::finish(&parts.log, &parts.keys).await;
+        finished.map_err(StartError::Erasure)?.tell();
         let head = parts.log.head().await?;
         if let Err(error) = parts.catalogue.refresh().await {
             tracing::error!(error = %error, "the catalogue could not be loaded; it is tried again");
         }
         let gate = SessionGate::new(parts.log.clone(), parts.views.clone(), head, config.session_wait);
+        let http = HttpMeasures::new();
+        let counted = metrics::of_api(&http, passwords.clone(), parts.catalogue.clone());
         let stop = CancellationToken::new();
         follow(&stop, gate.clone().follow());
         follow(&stop, parts.catalogue.clone().follow());
+        let memory = erasure::Memory {
+            executor: parts.executor.clone(),
+            edge: Some((gate.clone(), throttle.clone())),
+        };
+        follow(&stop, memory.clone().follow(head));
         Ok(Self(Arc::new(Inner {
             parts,
             config,
@@ -100,8 +113,12 @@ impl ApiState {
             throttle,
             gate,
             running: Running::default(),
-            is_draining: AtomicBool::new(false),
+            http,
+            counted,
+            streams,
+            draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            memory,
             _stop: stop.drop_guard(),
         })))
     }
@@ -146,8 +163,23 @@ impl Inner {
         &self.parts.catalogue
     }
 
+    /// Seals the log, and proves what is in it.
+    #[must_use]
+    pub fn sealer(&self) -> &Sealer {
+        &self.parts.sealer
+    }
+
     pub(crate) fn probes(&self) -> &[Probe] {
         &self.parts.probes
+    }
+
+    /// Everything that is counted in this process, for `/metrics`.
+    pub(crate) fn instruments(&self) -> [&Registry; 2] {
+        [&self.parts.instruments, &self.counted]
+    }
+
+    pub(crate) fn http_measures(&self) -> &HttpMeasures {
+        &self.http
     }
 
     /// The settings.
@@ -174,6 +206,11 @@ impl Inner {
         &self.gate
     }
 
+    /// What this process remembers of people.
+    pub(crate) fn memory(&self) -> &erasure::Memory {
+        &self.memory
+    }
+
     pub(crate) fn running(&self) -> &Running {
         &self.running
     }
@@ -183,15 +220,25 @@ impl Inner {
         &self.tasks
     }
 
-    /// Makes readiness say no, for the rest of the process.
+    /// The streams of events that are open.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// Makes readiness say no, for the rest of the process, and ends the streams of events.
     pub fn begin_drain(&self) {
-        self.is_draining.store(true, Ordering::Release);
+        self.draining.cancel();
+    }
+
+    /// Completes when the process is about to stop.
+    pub async fn draining(&self) {
+        self.draining.cancelled().await;
     }
 
     /// Whether the process is about to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Acquire)
+        self.draining.is_cancelled()
     }
 }
 

@@ -19,6 +19,12 @@ use tokio::time::Instant;
 /// An account as the throttle knows it: an HMAC of the name, so that no name is kept and unknown ones count alike.
 pub type AccountKey = [u8; 32];
 
+/// The key of the account that has, or would have, this name.
+#[must_use]
+pub fn account_key(keys: &eventing::Keys, username: &domain::account::Username) -> AccountKey {
+    keys.hmac("throttle", username.canonical().as_bytes())
+}
+
 /// How fast guessing gets slow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThrottleConfig {
@@ -91,6 +97,14 @@ impl Throttle {
     pub async fn succeeded(&self, account: AccountKey, address: ClientAddress) {
         if let Self::Memory(memory) = self {
             memory.succeeded(account, address);
+        }
+    }
+
+    /// Drops what is counted for an account that is gone, and from where it was used.
+    pub fn forget(&self, account: AccountKey) {
+        if let Self::Memory(memory) = self {
+            memory.accounts.remove(&account);
+            memory.familiar.retain(|(of, _), _| *of != account);
         }
     }
 

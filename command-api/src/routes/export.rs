@@ -1,14 +1,18 @@
 //! `GET /v1/me/export`: everything that is held about a person, in one document.
 //!
-//! It is made from the log, not from views: every rating and play ever recorded is in it. Only the password hash and the
-//! hashes of tokens are left out, which tell the person nothing and would help a thief.
+//! What happened is read from the log, not from views: everything ever recorded about the account, every rating and every play
+//! is in it. Only the password hash and the hashes of tokens are left out, which tell the person nothing and would help a
+//! thief.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use domain::{ListenerEvent, Rating, StoredEvent, TrackId, account::LiveSession};
+use domain::{
+    AccountEvent, ListenerEvent, Rating, Role, StoredEvent, TrackId,
+    account::{LiveSession, PasswordChangeReason},
+};
 use eventing::{Payload, StreamId, Version};
 use http::{HeaderValue, header};
-use projectors::ProjectionKind;
+use projectors::{ProjectionKind, TasteTold};
 use serde::Serialize;
 
 use super::{
@@ -16,6 +20,7 @@ use super::{
     me::{Me, me},
     playlists::{PlaylistBody, full_body},
     plays::listener_stream,
+    taste::taste_of,
 };
 use crate::{
     auth::Session,
@@ -30,11 +35,44 @@ const PAGE: usize = 1_000;
 #[derive(Serialize)]
 struct Export {
     account: Me,
+    /// What happened to the account, in order.
+    account_history: Vec<Happened>,
     sessions: Vec<ExportedSession>,
     /// Every rating that was given or taken back, in order.
     ratings: Vec<ExportedRating>,
     plays: Vec<ExportedPlay>,
+    /// What was asked for, what was made of it, and why nothing was where it failed.
     playlists: Vec<PlaylistBody>,
+    /// What the model believes, computed from ratings and plays.
+    taste: TasteTold,
+    held_besides: HeldBesides,
+}
+
+/// What is held and tells nothing that is not above.
+#[derive(Serialize)]
+struct HeldBesides {
+    /// Answers to requests with an `Idempotency-Key`, kept so that the same request has one effect. They end with the account.
+    stored_answers: u64,
+    /// What listeners like together.
+    companions: &'static str,
+    /// What is in the memory of the running service.
+    memory: &'static str,
+}
+
+const COMPANIONS: &str = "The likes above are counted, without the account, in what listeners like together, as long as the account exists. Earlier counts stay; they name nobody.";
+const MEMORY: &str = "Failed sign-ins by keyed hash of the name and the network addresses that signed in, until they age out or the service restarts.";
+
+/// Something that happened to the account.
+#[derive(Serialize)]
+struct Happened {
+    at: DateTime<Utc>,
+    what: &'static str,
+    /// The role from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    /// When the session ends, if nothing ends it before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize)]
@@ -73,14 +111,25 @@ pub(crate) async fn export(State(api): State<ApiState>, session: Session, fresh:
         .iter()
         .map(exported)
         .collect();
+    let account_history = account_history(&api, &account_stream(session.account)).await?;
     let (ratings, plays) = listener_history(&api, &listener_stream(session.account)).await?;
     let playlists = all_playlists(&api, &session).await?;
+    let (taste, _) = taste_of(&api, &session).await?;
+    let stored_answers = api.log().receipts_about(session.subject()).await;
+    let held_besides = HeldBesides {
+        stored_answers: stored_answers.map_err(|error| log_problem(&error))?,
+        companions: COMPANIONS,
+        memory: MEMORY,
+    };
     let mut answer = json_answer(&Export {
         account,
+        account_history,
         sessions,
         ratings,
         plays,
         playlists,
+        taste,
+        held_besides,
     });
     let disposition = HeaderValue::from_static("attachment; filename=\"segue-export.json\"");
     answer
@@ -96,11 +145,49 @@ fn exported(session: &LiveSession) -> ExportedSession {
     }
 }
 
+async fn account_history(api: &ApiState, stream: &StreamId) -> Result<Vec<Happened>, Problem> {
+    let mut history = Vec::new();
+    each_event::<AccountEvent>(api, stream, |event, at| history.push(happened(event, at))).await?;
+    Ok(history)
+}
+
+fn happened(event: AccountEvent, recorded_at: DateTime<Utc>) -> Happened {
+    use AccountEvent as E;
+    let (what, role, expires_at) = match &event {
+        E::Registered(registered) => ("registered", Some(registered.role), None),
+        E::SignedIn(session) => ("signed_in", None, Some(session.expires_at)),
+        E::SignedOut(_) => ("signed_out", None, None),
+        E::AllSignedOut(_) => ("all_signed_out", None, None),
+        E::PasswordChanged(changed) => match changed.reason {
+            PasswordChangeReason::Changed => ("password_changed", None, None),
+            PasswordChangeReason::Rehashed => ("password_hashed_again", None, None),
+        },
+        E::RoleGranted(granted) => ("role_granted", Some(granted.role), None),
+        E::Erased(_) => ("erased", None, None),
+    };
+    Happened {
+        at: recorded_at,
+        what,
+        role,
+        expires_at,
+    }
+}
+
 async fn listener_history(
     api: &ApiState,
     stream: &StreamId,
 ) -> Result<(Vec<ExportedRating>, Vec<ExportedPlay>), Problem> {
     let (mut ratings, mut plays) = (Vec::new(), Vec::new());
+    each_event(api, stream, |event, _| sort_in(event, &mut ratings, &mut plays)).await?;
+    Ok((ratings, plays))
+}
+
+/// Hands every event of a stream that can be opened to `each`, with the time at which it was recorded.
+async fn each_event<E: StoredEvent>(
+    api: &ApiState,
+    stream: &StreamId,
+    mut each: impl FnMut(E, DateTime<Utc>),
+) -> Result<(), Problem> {
     let mut after = Version::NONE;
     loop {
         let events = api
@@ -116,13 +203,13 @@ async fn listener_history(
                 .await
                 .map_err(|error| Problem::unavailable(&error))?;
             let Payload::Open(payload) = payload else { continue };
-            let decoded = ListenerEvent::decode(&event.event_type, event.schema_version.0, &payload);
-            for event in decoded.map_err(|error| Problem::internal(&error))? {
-                sort_in(event, &mut ratings, &mut plays);
+            let decoded = E::decode(&event.event_type, event.schema_version.0, &payload);
+            for decoded in decoded.map_err(|error| Problem::internal(&error))? {
+                each(decoded, event.recorded_at);
             }
         }
         if events.len() < PAGE {
-            return Ok((ratings, plays));
+            return Ok(());
         }
     }
 }

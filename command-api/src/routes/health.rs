@@ -20,9 +20,9 @@ pub(crate) async fn ready(
     readiness(checks(&api).await, query.is_verbose())
 }
 
-/// 200 with the same as numbers.
+/// 200 with the same as numbers, and all that is counted.
 pub(crate) async fn metrics(State(api): State<ApiState>) -> Response {
-    crate::metrics::answer(&checks(&api).await)
+    crate::metrics::answer(&checks(&api).await, &api.instruments())
 }
 
 async fn checks(api: &ApiState) -> Vec<Check> {

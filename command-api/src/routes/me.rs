@@ -3,7 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use domain::{Account, AccountCommand, AccountId, Role, account::Username};
-use eventing::{ClaimChange, Order};
+use eventing::Order;
 use http::StatusCode;
 use projectors::ProjectionKind;
 use serde::{Deserialize, Serialize};
@@ -16,14 +16,17 @@ use super::{
 };
 use crate::{
     auth::{Bearer, Session},
-    commands::{metadata_of, username_claim},
+    commands::metadata_of,
+    erasure,
     freshness::{Freshness, view_problem},
     idempotency::{Begun, Once, Scope, StoredAnswer},
     passwords::Verified,
+    prefer::SEGUE_POSITION,
     problem::{Answer, Problem, ProblemType},
     request::WriteRequest,
     sessions::account_stream,
     state::ApiState,
+    throttle::account_key,
 };
 
 /// An account, as its owner sees it.
@@ -139,8 +142,8 @@ async fn check_password(
     }
 }
 
-/// 204: the person is forgotten. The name is free again, their key is destroyed, and with it everything that was sealed
-/// under it: what they rated, played and asked for, and the answers that were kept.
+/// 204: the person is forgotten, as [`erasure`] says. 503 when that is only begun: the same request with the same
+/// `Idempotency-Key` goes on, and so does the next start.
 pub(crate) async fn erase(
     State(api): State<ApiState>,
     Bearer(token): Bearer,
@@ -148,7 +151,11 @@ pub(crate) async fn erase(
 ) -> Answer {
     let once = match api.begin(&request, Scope::Session(&token)).await? {
         Begun::Fresh(once) => once,
-        Begun::Answered(answer) => return Ok(answer),
+        Begun::Answered(answer) => {
+            let cleared = erasure::clear_recorded(api.executor(), position_of(&answer)).await;
+            cleared.map_err(|error| Problem::unavailable(&error))?;
+            return Ok(answer);
+        }
     };
     let session = api.admit(&token).await?;
     request.no_body()?;
@@ -157,27 +164,32 @@ pub(crate) async fn erase(
     erased.map_err(|error| Problem::internal(&error))?
 }
 
+fn position_of(answer: &axum::response::Response) -> eventing::Position {
+    let header = answer.headers().get(SEGUE_POSITION);
+    let position = header.and_then(|position| position.to_str().ok()?.parse().ok());
+    eventing::Position(position.unwrap_or(0))
+}
+
 async fn forget(api: ApiState, session: Session, request: WriteRequest, once: Option<Once>) -> Answer {
     let account = api.account(session.account).await?.aggregate;
-    let username = Username::parse(account.username()).map_err(|error| Problem::internal(&error))?;
-    let release = ClaimChange::Release(username_claim(api.keys(), &username));
-    let command = AccountCommand::Erase {
-        at: request.received_at,
-    };
-    let order = Order::<Account>::new(
-        account_stream(session.account),
-        command,
-        metadata_of(&request.headers),
+    let metadata = metadata_of(&request.headers);
+    let order = erasure::order(
+        api.executor(),
+        session.account,
+        &account,
+        request.received_at,
+        metadata,
     );
-    let order = Order {
-        claims: vec![release],
-        ..order.about(session.subject())
-    };
+    let order = order.map_err(|error| Problem::internal(&error))?;
+    let once = once.map(Once::outliving_the_person);
+    let username = Username::parse(account.username()).map_err(|error| Problem::internal(&error))?;
     let answer = api
         .carry_out(order, once, StoredAnswer::empty(StatusCode::NO_CONTENT))
         .await?;
-    api.keys()
-        .destroy(session.subject())
+    // By now memory may have lost the name that attempts are counted under.
+    api.throttle().forget(account_key(api.keys(), &username));
+    api.memory().forget(session.account);
+    erasure::clear(api.executor(), session.account)
         .await
         .map_err(|error| Problem::unavailable(&error))?;
     Ok(answer)

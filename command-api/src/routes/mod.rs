@@ -1,10 +1,13 @@
 //! The routes, a file for each resource.
 
 mod accounts;
+mod audit;
+mod correlations;
 mod events;
 mod export;
 mod health;
 mod me;
+mod me_events;
 mod playlists;
 mod plays;
 mod ratings;
@@ -33,9 +36,18 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/metrics"),
     ("GET", "/readyz"),
     ("POST", "/v1/accounts"),
+    ("GET", "/v1/audit/checkpoint"),
+    ("GET", "/v1/audit/checkpoints"),
+    ("GET", "/v1/audit/consistency"),
+    ("GET", "/v1/audit/correlations/{id}"),
+    ("GET", "/v1/audit/inclusion"),
+    ("GET", "/v1/audit/key"),
+    ("GET", "/v1/audit/tile/{level}/{*path}"),
     ("GET", "/v1/events"),
+    ("GET", "/v1/events/stream"),
     ("DELETE", "/v1/me"),
     ("GET", "/v1/me"),
+    ("GET", "/v1/me/events"),
     ("GET", "/v1/me/export"),
     ("PUT", "/v1/me/password"),
     ("POST", "/v1/me/plays"),
@@ -63,8 +75,17 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/metrics", get(health::metrics))
         .route("/readyz", get(health::ready))
         .route("/v1/accounts", post(accounts::register))
+        .route("/v1/audit/checkpoint", get(audit::latest))
+        .route("/v1/audit/checkpoints", get(audit::list))
+        .route("/v1/audit/consistency", get(audit::prove_consistency))
+        .route("/v1/audit/correlations/{id}", get(correlations::show))
+        .route("/v1/audit/inclusion", get(audit::prove_inclusion))
+        .route("/v1/audit/key", get(audit::show_key))
+        .route("/v1/audit/tile/{level}/{*path}", get(audit::show_tile))
         .route("/v1/events", get(events::list))
+        .route("/v1/events/stream", get(events::open))
         .route("/v1/me", get(me::show).delete(me::erase))
+        .route("/v1/me/events", get(me_events::open))
         .route("/v1/me/export", get(export::export))
         .route("/v1/me/password", put(me::change_password))
         .route("/v1/me/plays", post(plays::play))

@@ -24,7 +24,7 @@ use crate::{
     commands::{load_problem, metadata_of},
     freshness::{Freshness, log_problem, view_problem},
     idempotency::{Begun, Scope, StoredAnswer},
-    negotiation::accepts_json,
+    negotiation::{accepts_json, holds},
     problem::{Answer, Problem, ProblemType},
     random,
     request::{PathOf, QueryOf, WriteRequest, page},
@@ -297,18 +297,6 @@ fn with_etag(mut answer: Response, etag: String) -> Response {
         answer.headers_mut().insert(header::ETAG, etag);
     }
     answer
-}
-
-/// Whether the caller has this version: `If-None-Match` compares weakly.
-fn holds(headers: &HeaderMap, etag: &str) -> bool {
-    let values = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
 /// A playlist without its tracks.

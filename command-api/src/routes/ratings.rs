@@ -182,7 +182,12 @@ pub(crate) async fn rate_many(
     );
     if known.is_empty() {
         return api
-            .answer_without_effect(listener_stream(session.account), once, answer)
+            .answer_without_effect(
+                listener_stream(session.account),
+                Some(session.subject()),
+                once,
+                answer,
+            )
             .await;
     }
     let command = ListenerCommand::Rate {

@@ -26,7 +26,7 @@ use crate::{
     request::WriteRequest,
     sessions::account_stream,
     state::ApiState,
-    throttle::{AccountKey, Blocked, ClientAddress},
+    throttle::{AccountKey, Blocked, ClientAddress, account_key},
     tokens::SessionToken,
 };
 
@@ -114,7 +114,7 @@ fn too_many(Blocked { wait, quota, window }: Blocked) -> Problem {
 /// What attempts on a name are counted under. A text that no account can have counts as well.
 pub(super) fn throttle_key(api: &ApiState, username: Result<&Username, &String>) -> AccountKey {
     match username {
-        Ok(username) => api.keys().hmac("throttle", username.canonical().as_bytes()),
+        Ok(username) => account_key(api.keys(), username),
         Err(text) => api.keys().hmac("throttle-invalid", text.as_bytes()),
     }
 }

@@ -157,6 +157,7 @@ async fn an_export_holds_everything_about_a_person_and_no_secret() {
     let asked = app
         .call("POST /v1/playlists")
         .by(&ada.token)
+        .key("once")
         .json(json!({"name": "Mine"}))
         .send()
         .await
@@ -179,6 +180,15 @@ async fn an_export_holds_everything_about_a_person_and_no_secret() {
     assert_eq!(body["ratings"].as_array().unwrap().len(), 2);
     assert_eq!(body["plays"][0]["track"], "t2");
     assert_eq!(body["playlists"][0]["items"][1]["track"]["name"], "Glass Garden");
+    let history: Vec<_> = body["account_history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|happened| happened["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(history, ["registered", "signed_in"]);
+    assert_eq!(body["taste"]["plays"], 1);
+    assert_eq!(body["held_besides"]["stored_answers"], 1);
     let text = String::from_utf8(export.body.to_vec()).unwrap();
     assert!(!text.contains("argon2") && !text.contains(&ada.token));
 }

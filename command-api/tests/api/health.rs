@@ -68,3 +68,29 @@ async fn a_stopping_process_lives_and_is_not_ready() {
     );
     assert_eq!(reply.header("retry-after"), "1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_counted_by_route_and_never_by_what_a_client_chose() {
+    let app = App::new().await;
+    app.settle().await;
+    app.call("GET /livez").send().await.expect(200);
+    let track = app.call("GET /v1/tracks/{id}").with("id", "a-track-of-somebody");
+    track.send().await.expect(401);
+    app.call("GET /a-path-of-somebody").send().await.expect(404);
+    app.call("MADEUP /livez").send().await.expect(405);
+    let text = app.call("GET /metrics").send().await.expect(200);
+    let text = String::from_utf8(text.body.to_vec()).unwrap();
+    for line in [
+        r#"segue_http_requests_total{route="/livez",method="GET",status="200"} 1"#,
+        r#"segue_http_requests_total{route="/v1/tracks/{id}",method="GET",status="401"} 1"#,
+        r#"segue_http_requests_total{route="none",method="GET",status="404"} 1"#,
+        r#"segue_http_requests_total{route="/livez",method="other",status="405"} 1"#,
+        r#"segue_http_request_duration_seconds_count{route="/livez",method="GET"} 1"#,
+        "segue_catalogue_tracks 0",
+        "segue_password_evaluations_running 0",
+        "segue_password_evaluations_waiting 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line} in {text}");
+    }
+    assert!(!text.contains("somebody") && !text.contains("MADEUP"), "{text}");
+}

@@ -6,10 +6,13 @@ const TESTS: &[&str] = &[
     include_str!("erasure.rs"),
     include_str!("gate.rs"),
     include_str!("health.rs"),
+    include_str!("history.rs"),
     include_str!("idempotency.rs"),
     include_str!("listening.rs"),
     include_str!("playlists.rs"),
+    include_str!("proofs.rs"),
     include_str!("sessions.rs"),
+    include_str!("streaming.rs"),
 ];
 
 #[test]
@@ -41,6 +44,8 @@ async fn every_listed_route_exists_and_asks_who_is_there() {
             .with("track", "t")
             .with("id", "1")
             .with("stream", "s")
+            .with("level", "0")
+            .with("*path", "000")
             .send()
             .await
             .problem(401, "unauthenticated");

@@ -119,3 +119,35 @@ async fn readiness_says_no_while_connections_are_still_taken() {
     assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
     server.await.unwrap().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_streams_do_not_hold_up_the_stop() {
+    let app = App::new().await;
+    let ada = app.listener("ada").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, app.api.clone(), async move {
+        let _ = stopped.await;
+    }));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET /v1/me/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        ada.token
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut told = String::new();
+    while !told.contains("retry: 1000") {
+        let mut part = [0; 1024];
+        let length = stream.read(&mut part).await.unwrap();
+        assert!(length > 0, "it ended after {told:?}");
+        told.push_str(std::str::from_utf8(&part[..length]).unwrap());
+    }
+    stop.send(()).unwrap();
+    // Well below the time that running requests are given.
+    let ended = tokio::time::timeout(Duration::from_secs(10), server).await;
+    ended.expect("the stream held the server up").unwrap().unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.ends_with("0\r\n\r\n"), "a whole answer: {rest:?}");
+}

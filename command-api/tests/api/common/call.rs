@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::{body::Body, extract::ConnectInfo};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -76,6 +76,25 @@ impl<'a> Call<'a> {
 
     #[track_caller]
     pub fn send(self) -> impl Future<Output = Reply> + 'a {
+        let what = format!("{} {}", self.method, self.target);
+        let response = self.respond();
+        async move {
+            let (parts, body) = response.await.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let reply = Reply {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+                what,
+            };
+            reply.check_shape();
+            reply
+        }
+    }
+
+    /// Sends the request, and leaves the body of the answer to the caller.
+    #[track_caller]
+    pub fn respond(self) -> impl Future<Output = Response<Body>> + 'a {
         let place = std::panic::Location::caller();
         let Self {
             app,
@@ -93,19 +112,7 @@ impl<'a> Call<'a> {
             .body(Body::from(body))
             .unwrap_or_else(|error| panic!("{error}, at {place}"));
         request.extensions_mut().insert(ConnectInfo(address));
-        async move {
-            let response = app.router.clone().oneshot(request).await.unwrap();
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            let reply = Reply {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-                what: format!("{method} {target}"),
-            };
-            reply.check_shape();
-            reply
-        }
+        async move { app.router.clone().oneshot(request).await.unwrap() }
     }
 }
 

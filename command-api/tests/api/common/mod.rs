@@ -17,7 +17,9 @@ use eventing::{
     EventLog, Keys, LogConfig, MasterKey, Metadata, Order, Position, StreamId, SubjectId,
     bus::{Bus, Topology},
     consumer::{Consumer, ConsumerSettings},
+    notes::SigningKey,
     relay::{Relay, RelayStart},
+    sealer::{Sealer, SealerSettings},
 };
 use projectors::{Catalogues, DomainExecutor, ProjectionHandler, ProjectionKind, ViewReader, ViewStore};
 use serde_json::json;
@@ -71,19 +73,58 @@ impl App {
         config: ApiConfig,
         projecting: bool,
     ) -> Self {
-        let log = EventLog::open(LogConfig::new(dir.path())).await.unwrap();
+        let log = LogConfig::new(dir.path());
+        Self::with_log(log, store, dir, config, projecting).await
+    }
+
+    /// As [`with_views`](Self::with_views), with a log of other bounds.
+    pub async fn with_log(
+        log: LogConfig,
+        store: ViewStore,
+        dir: Arc<TempDir>,
+        config: ApiConfig,
+        projecting: bool,
+    ) -> Self {
+        let key = SigningKey::load_or_create(dir.path()).unwrap();
+        Self::put_together(log, store, dir, config, projecting, Some(key)).await
+    }
+
+    /// A service that was given no key to sign checkpoints with.
+    pub async fn without_audit_key() -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let store = ViewStore::open(dir.path().join("views")).unwrap();
+        let log = LogConfig::new(dir.path());
+        Self::put_together(log, store, dir, config(), true, None).await
+    }
+
+    async fn put_together(
+        log: LogConfig,
+        store: ViewStore,
+        dir: Arc<TempDir>,
+        config: ApiConfig,
+        projecting: bool,
+        key: Option<SigningKey>,
+    ) -> Self {
+        let log = EventLog::open(log).await.unwrap();
         let master = MasterKey::load_or_create(dir.path()).unwrap();
         let keys = Keys::open(dir.path(), master).await.unwrap();
         let executor = DomainExecutor::new(log.clone(), keys.clone());
         let views = store.reader();
         let catalogue = CatalogueHandle::new(log.clone(), views.clone(), Catalogues::new(log.clone()));
+        let settings = SealerSettings {
+            key,
+            checkpoint_interval: None,
+        };
+        let sealer = Sealer::new(log.clone(), keys.clone(), settings);
         let parts = ApiParts {
             log: log.clone(),
             keys: keys.clone(),
             executor: executor.clone(),
             views: views.clone(),
             catalogue,
+            sealer: sealer.clone(),
             probes: Vec::new(),
+            instruments: Arc::default(),
         };
         let api = ApiState::start(parts, config).await.unwrap();
         let router = router(api.clone());
@@ -181,7 +222,11 @@ impl App {
     }
 
     pub async fn auditor(&self) -> Listener {
-        let auditor = self.listener("the-auditor").await;
+        self.auditor_named("the-auditor").await
+    }
+
+    pub async fn auditor_named(&self, username: &str) -> Listener {
+        let auditor = self.listener(username).await;
         let command = AccountCommand::GrantRole {
             role: Role::Auditor,
             granted_by: None,
@@ -268,9 +313,9 @@ pub fn address(last: u8) -> SocketAddr {
 }
 
 fn tag_of(stream: &StreamId) -> Option<&'static str> {
-    Some(if stream.category() == AccountId::CATEGORY {
-        TAGS[0]
-    } else {
-        TAGS[1]
-    })
+    match stream.category() {
+        AccountId::CATEGORY => Some(TAGS[0]),
+        domain::AccessId::CATEGORY => None,
+        _ => Some(TAGS[1]),
+    }
 }
