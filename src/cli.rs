@@ -1,10 +1,22 @@
 //! The command line: every setting is a flag and an environment variable.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::audit::{
+    ExportArguments, KeygenArguments, ProveArguments, TilesArguments, VerifyArguments, WitnessArguments,
+};
 use crate::settings::{Serving, Settings};
+use crate::tools::audit::as_of::AsOfArguments;
+use crate::tools::audit::diff::DiffArguments;
+use crate::tools::audit::explain::ExplainCommand;
+use crate::tools::audit::history::HistoryArguments;
+use crate::tools::audit::replay::ReplayArguments;
+use crate::tools::config::CheckArguments;
+use crate::tools::top::TopArguments;
 
 /// Personal playlists from an event log that can prove them.
 ///
@@ -36,14 +48,22 @@ pub(crate) enum Command {
     /// Replays the history and compares it with what is live.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Copies log, keys and models of the embedded stack into a folder, while it runs or not.
+    Backup(BackupArguments),
     /// Imports, generates and lists catalogues.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// Says what the settings come to, and what is wrong with them.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Lists, retries and skips events that a consumer set aside.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
     /// Walks through the whole story on a temporary folder and prints it.
     Demo,
+    /// Makes a master key, and replaces the present one.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Brings the database of `DATABASE_URL` to the shape that this program needs.
     Migrate,
     /// Trains, evaluates, publishes, takes back, lists, shows and compares models.
@@ -52,9 +72,25 @@ pub(crate) enum Command {
     /// Shows and rebuilds the views.
     #[command(subcommand)]
     Projections(ProjectionsCommand),
+    /// Checks a backup and puts it into the data folder, which no server may use meanwhile.
+    Restore(RestoreArguments),
+    /// Lists every setting: its flag, its environment variable, its default, what it does.
+    Settings,
+    /// Shows rates, lags, the log and its last events live, in a terminal.
+    ///
+    /// Keys: q ends, p stands still, arrows and Tab turn pages. Without a terminal one frame is printed.
+    Top(TopArguments),
     /// The exchange, queues and bindings of the broker.
     #[command(subcommand)]
     Topology(TopologyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Prints every setting with its value and where it comes from, the form of each part, and what is wrong.
+    ///
+    /// Makes and changes nothing. Exit status: 0 when the program would start so, 1 when something is wrong.
+    Check(CheckArguments),
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -80,6 +116,53 @@ pub(crate) enum AccountsCommand {
         /// What the account may do from now on.
         role: RoleArgument,
     },
+    /// Forgets a person for good: the account, what they rated, played and asked for. Cannot be taken back.
+    Erase {
+        /// The user name, or the account's id.
+        name: String,
+        /// Says that it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Makes a new master key in a file that does not exist yet, readable by its owner alone.
+    Generate {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Wraps every person's key under another master key. The log is not touched.
+    ///
+    /// Processes that run meanwhile must be started again with the new key. Until then they refuse what they have no key in
+    /// memory for. After a crash, the same command goes on.
+    Rotate {
+        /// File that holds the new master key: 64 hexadecimal digits.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: PathBuf,
+    },
+}
+
+/// Where a backup goes, and what is in it.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// The folder to make. It must not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Puts the master key into the backup as well. Without it the backup opens nobody's records by itself.
+    #[arg(long)]
+    pub(crate) with_master_key: bool,
+}
+
+/// What is restored, and over what.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// A folder that `backup` made.
+    pub(crate) from: PathBuf,
+    /// Replaces a data folder that is in use. It is kept under another name, and whoever was forgotten there stays so.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// A role as the command line spells it.
@@ -95,8 +178,39 @@ pub(crate) enum RoleArgument {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Shows a stream as it was at a position or a time.
+    AsOf(AsOfArguments),
+    /// Signs a checkpoint of the whole log and prints it.
+    Checkpoint,
+    /// Says what changed between two positions or times.
+    Diff(DiffArguments),
+    /// Says how something came about.
+    #[command(subcommand)]
+    Explain(ExplainCommand),
+    /// Writes the records to a file that can be verified without the log. What is sealed stays sealed.
+    Export(ExportArguments),
+    /// Lists what was recorded, follows it, or shows one request and all that it caused.
+    ///
+    /// What listeners did is opened; identities stay sealed. With `--format json` each event is a line.
+    History(HistoryArguments),
+    /// Makes the key that checkpoints are signed with, and prints its public half.
+    Keygen(KeygenArguments),
+    /// Proves that a record is in the log, as a file; or checks such a file.
+    Prove(ProveArguments),
     /// Folds the log again and compares every view and every playlist with the live ones.
-    Replay,
+    ///
+    /// Runs beside a working instance. The first difference of each kind is told with its cause.
+    Replay(ReplayArguments),
+    /// Writes the log's tree and records as files that any web server can serve (C2SP tlog-tiles).
+    Tiles(TilesArguments),
+    /// Verifies an export, or the live log.
+    ///
+    /// Exit status: 0 verified; 1 could not run; 2 wrong usage; 3 unreadable: not an export, or of an unknown version;
+    /// 4 corrupt: a record or what is kept beside it was changed; 5 truncated; 6 unsigned: no or a wrong signature;
+    /// 7 inconsistent: another root, an old checkpoint of another history, or another log.
+    Verify(VerifyArguments),
+    /// Cosigns the newest checkpoint of a log, once it is proved consistent with the last one that was cosigned.
+    Witness(WitnessArguments),
 }
 
 #[derive(Debug, Subcommand)]

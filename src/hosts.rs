@@ -1,8 +1,10 @@
 //! Where the production parts are: broker, view server, model registry. Each part is embedded when its host is absent.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::settings::Secret;
+use crate::settings::{Secret, read_secret};
 
 /// Settings of the production parts besides the database.
 #[derive(Debug, Clone, Args)]
@@ -10,10 +12,10 @@ pub(crate) struct Hosts {
     /// RabbitMQ that carries events to the roles; queues in this process when absent.
     #[arg(long, env = "RABBITMQ_HOST", value_name = "HOST", global = true)]
     rabbitmq_host: Option<String>,
-    /// Its port.
+    /// RabbitMQ's port.
     #[arg(long, env = "RABBITMQ_PORT", default_value = "5672", value_parser = port, value_name = "PORT", global = true)]
     rabbitmq_port: u16,
-    /// Who signs in to it.
+    /// Who signs in to RabbitMQ.
     #[arg(
         long,
         env = "RABBITMQ_USER",
@@ -22,7 +24,7 @@ pub(crate) struct Hosts {
         global = true
     )]
     rabbitmq_user: String,
-    /// With which password.
+    /// Password of RabbitMQ's user.
     #[arg(
         long,
         env = "RABBITMQ_PASSWORD",
@@ -31,7 +33,10 @@ pub(crate) struct Hosts {
         global = true
     )]
     rabbitmq_password: Option<Secret>,
-    /// Its virtual host.
+    /// File whose first line is `RABBITMQ_PASSWORD`.
+    #[arg(long, env = "RABBITMQ_PASSWORD_FILE", value_name = "FILE", global = true)]
+    rabbitmq_password_file: Option<PathBuf>,
+    /// RabbitMQ's virtual host.
     #[arg(
         long,
         env = "RABBITMQ_VHOST",
@@ -43,13 +48,13 @@ pub(crate) struct Hosts {
     /// Redis that keeps the views; a folder when absent.
     #[arg(long, env = "REDIS_HOST", value_name = "HOST", global = true)]
     redis_host: Option<String>,
-    /// Another spelling of the same.
+    /// Another spelling of `REDIS_HOST`.
     #[arg(long, env = "REDDIS_HOST", value_name = "HOST", hide = true, global = true)]
     reddis_host: Option<String>,
-    /// Its port.
+    /// Redis's port.
     #[arg(long, env = "REDIS_PORT", default_value = "6379", value_parser = port, value_name = "PORT", global = true)]
     redis_port: u16,
-    /// Its password.
+    /// Redis's password.
     #[arg(
         long,
         env = "REDIS_PASSWORD",
@@ -58,7 +63,10 @@ pub(crate) struct Hosts {
         global = true
     )]
     redis_password: Option<Secret>,
-    /// What every key of ours begins with, so that several instances can share a Redis.
+    /// File whose first line is `REDIS_PASSWORD`.
+    #[arg(long, env = "REDIS_PASSWORD_FILE", value_name = "FILE", global = true)]
+    redis_password_file: Option<PathBuf>,
+    /// What every key in Redis begins with, so that several instances can share one.
     #[arg(
         long,
         env = "REDIS_PREFIX",
@@ -70,7 +78,7 @@ pub(crate) struct Hosts {
     /// Google Cloud project whose Firestore keeps the base models; a folder when absent.
     #[arg(long, env = "FIRESTORE_PROJECT", value_name = "PROJECT", global = true)]
     firestore_project: Option<String>,
-    /// Firestore emulator to use in its place, as `127.0.0.1:8080`.
+    /// Firestore emulator to use in the place of Google's, as `127.0.0.1:8080`.
     #[arg(long, env = "FIRESTORE_EMULATOR_HOST", value_name = "ADDR", global = true)]
     firestore_emulator_host: Option<String>,
 }
@@ -109,15 +117,34 @@ impl Hosts {
             rabbitmq_port: 5672,
             rabbitmq_user: "segue".to_owned(),
             rabbitmq_password: None,
+            rabbitmq_password_file: None,
             rabbitmq_vhost: "/".to_owned(),
             redis_host: None,
             reddis_host: None,
             redis_port: 6379,
             redis_password: None,
+            redis_password_file: None,
             redis_prefix: "segue:".to_owned(),
             firestore_project: None,
             firestore_emulator_host: None,
         }
+    }
+
+    /// Puts every password in its place that a file holds.
+    ///
+    /// # Errors
+    /// As [`read_secret`].
+    pub(crate) fn read_secrets(&mut self) -> anyhow::Result<()> {
+        read_secret(
+            "RABBITMQ_PASSWORD",
+            &mut self.rabbitmq_password,
+            self.rabbitmq_password_file.as_deref(),
+        )?;
+        read_secret(
+            "REDIS_PASSWORD",
+            &mut self.redis_password,
+            self.redis_password_file.as_deref(),
+        )
     }
 
     /// The broker, if there is to be one.

@@ -1,6 +1,7 @@
 //! What tools print: lines for a person or one JSON document on standard output; progress and failures on standard error.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -28,11 +29,48 @@ impl Output {
             Format::Text => text(value),
             Format::Json => serde_json::to_string_pretty(value)?,
         };
-        // A reader that closed the pipe has seen what it wanted.
-        match writeln!(stdout().lock(), "{}", printed.trim_end()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
+        write_line(printed.trim_end()).map(drop)
+    }
+
+    /// Prints `value` as one line of JSON, or what `text` makes of it, at once. False when nobody reads it any more.
+    pub(crate) fn line<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<bool> {
+        match self.format {
+            Format::Text => write_line(&text(value)),
+            Format::Json => write_line(&serde_json::to_string(value)?),
         }
+    }
+
+    /// Prints each of `values` as one line of JSON, or what `text` makes of them together.
+    pub(crate) fn print_lines<T: Serialize>(
+        self,
+        values: &[T],
+        text: impl FnOnce(&[T]) -> String,
+    ) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => write_line(text(values).trim_end()).map(drop),
+            Format::Json => {
+                for value in values {
+                    if !write_line(&serde_json::to_string(value)?)? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes a line to standard output. A reader that closed the pipe has seen what it wanted: then the answer is false.
+fn write_line(line: &str) -> anyhow::Result<bool> {
+    let mut out = stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -92,6 +130,9 @@ impl Progress {
     }
 }
 
+/// How often work that is watched is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
 /// How far a piece of work of known length is, on standard error: a bar on a terminal, otherwise a line every few
 /// seconds.
 pub(crate) struct Bar {
@@ -132,6 +173,11 @@ impl Bar {
     }
 }
 
+/// A count with the noun that it counts, as in `1 playlist` and `2 playlists`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Rows as aligned columns under a header.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
@@ -154,4 +200,30 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         .chain(body)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Does `work` and says meanwhile how far it is: `count` of `total`, or without a total `count` alone.
+pub(crate) async fn watching<T>(
+    what: &'static str,
+    total: Option<u64>,
+    count: &AtomicU64,
+    work: impl Future<Output = T>,
+) -> T {
+    let (mut bar, mut progress) = (Bar::of(what), Progress::of(what));
+    let mut ticks = tokio::time::interval(WATCH_EVERY);
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = ticks.tick() => {}
+        }
+        let counted = count.load(Ordering::Relaxed);
+        match total {
+            _ if counted == 0 => {}
+            // A log that grows meanwhile may give more than there were.
+            Some(total) => bar.at(counted.min(total.saturating_sub(1)), total),
+            None => progress.at(counted),
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! What readiness looks at: each part of this process, and how far behind it is.
 
+use chrono::Utc;
 use command_api::{Check, Measure, Probe, log_check};
 use eventing::bus::{Bus, BusStatus};
 use eventing::consumer::{ConsumerState, ConsumerStatus};
 use eventing::relay::{RelayRole, RelayStatus};
+use eventing::sealer::{Sealer, SealerStatus};
 use eventing::{EventLog, Position};
 use projectors::{ProjectionKind, StoreStatus, ViewReader, ViewStore};
 use tokio::sync::watch;
@@ -66,11 +68,11 @@ fn bus_check(status: BusStatus, serves: bool) -> Check {
             }
         }
     };
-    check.measuring([Measure {
-        name: "bus_connected",
-        help: "Whether the broker can be reached",
-        value: u64::from(is_connected),
-    }])
+    check.measuring([Measure::flag(
+        "bus_connected",
+        "Whether the broker can be reached",
+        is_connected,
+    )])
 }
 
 /// Views that lag delay answers and spoil none, so how far they are is told and does not count as unready; views that
@@ -81,27 +83,55 @@ fn projection(kind: ProjectionKind, views: ViewReader, log: EventLog) -> Probe {
         async move {
             let head = *log.subscribe_head().borrow();
             match views.checkpoint(kind).await {
-                Ok(checkpoint) => projection_check(kind.name(), checkpoint, head),
+                Ok(checkpoint) => {
+                    let oldest_s = oldest_missing_s(&log, checkpoint, head).await;
+                    projection_check(kind.name(), checkpoint, head, oldest_s)
+                }
                 Err(error) => Check::failed(kind.name(), error.to_string()),
             }
         }
     })
 }
 
-fn projection_check(name: &'static str, checkpoint: Position, head: Position) -> Check {
+/// How old the oldest record is that views at `checkpoint` do not reflect, in seconds; 0 when they reflect all. Nothing when
+/// the log cannot be read now.
+async fn oldest_missing_s(log: &EventLog, checkpoint: Position, head: Position) -> Option<f64> {
+    if checkpoint >= head {
+        return Some(0.0);
+    }
+    let missing = log.tail_after(checkpoint, 1).await.ok()?;
+    Some(missing.first().map_or(0.0, |oldest| {
+        let age = Utc::now().signed_duration_since(oldest.recorded_at);
+        age.to_std().unwrap_or_default().as_secs_f64()
+    }))
+}
+
+fn projection_check(
+    name: &'static str,
+    checkpoint: Position,
+    head: Position,
+    oldest_s: Option<f64>,
+) -> Check {
     let lag = head.0.saturating_sub(checkpoint.0);
-    Check::passed(name, format!("reflects {checkpoint}, {lag} behind")).measuring([
-        Measure {
-            name: "projection_applied_position",
-            help: "Everything at or below this position is in the views",
-            value: checkpoint.0,
-        },
-        Measure {
-            name: "projection_lag_events",
-            help: "Positions between the views and the head of the log",
-            value: lag,
-        },
-    ])
+    let check = Check::passed(name, format!("reflects {checkpoint}, {lag} behind")).measuring([
+        Measure::count(
+            "projection_applied_position",
+            "Everything at or below this position is in the views",
+            checkpoint.0,
+        ),
+        Measure::count(
+            "projection_lag_events",
+            "Positions between the views and the head of the log",
+            lag,
+        ),
+    ]);
+    check.measuring(oldest_s.map(|age| {
+        Measure::seconds(
+            "projection_lag_seconds",
+            "Age of the oldest record that is not in the views, 0 when all are",
+            age,
+        )
+    }))
 }
 
 /// A consumer is ready when it has reached the head of the log once and goes on.
@@ -126,16 +156,21 @@ fn consumer_check(name: &'static str, status: &ConsumerStatus) -> Check {
         ConsumerState::Stopped => Check::failed(name, "is stopping"),
     };
     check.measuring([
-        Measure {
-            name: "consumer_lag_events",
-            help: "Positions between this consumer and the head of the log",
-            value: status.lag(),
-        },
-        Measure {
-            name: "dead_letters",
-            help: "Streams that this consumer has set aside",
-            value: status.parked as u64,
-        },
+        Measure::count(
+            "consumer_lag_events",
+            "Positions between this consumer and the head of the log",
+            status.lag(),
+        ),
+        Measure::count(
+            "dead_letters",
+            "Streams that this consumer has set aside",
+            status.parked as u64,
+        ),
+        Measure::count(
+            "consumer_retrying_streams",
+            "Streams that failed and are tried again",
+            status.waiting as u64,
+        ),
     ])
 }
 
@@ -147,28 +182,93 @@ fn with_error(what: &str, status: &ConsumerStatus) -> String {
 }
 
 /// A relay that cannot publish delays views and loses nothing, so it is told and does not count as unready.
-pub(crate) fn relay(status: watch::Receiver<RelayStatus>) -> Probe {
+pub(crate) fn relay(status: watch::Receiver<RelayStatus>, log: EventLog) -> Probe {
     Probe::new(move || {
-        let RelayStatus {
-            role,
-            published,
-            last_error,
-        } = status.borrow().clone();
-        let error = last_error.map_or_else(String::new, |error| format!("; last trouble: {error}"));
-        let standby = match role {
-            RelayRole::Leading => "",
-            RelayRole::Standby => "; another process relays",
-        };
-        let check =
-            Check::passed("relay", format!("published up to {published}{standby}{error}")).measuring([
-                Measure {
-                    name: "relay_published_position",
-                    help: "Everything at or below this position is confirmed by the broker",
-                    value: published.0,
-                },
-            ]);
+        let head = *log.subscribe_head().borrow();
+        let check = relay_check(status.borrow().clone(), head);
         async move { check }
     })
+}
+
+/// How far it lags is known only to the relay that publishes.
+fn relay_check(status: RelayStatus, head: Position) -> Check {
+    let RelayStatus {
+        role,
+        published,
+        last_error,
+    } = status;
+    let error = last_error.map_or_else(String::new, |error| format!("; last trouble: {error}"));
+    let (leads, standby) = match role {
+        RelayRole::Leading => (true, ""),
+        RelayRole::Standby => (false, "; another process relays"),
+    };
+    let lag = Measure::count(
+        "relay_lag_events",
+        "Positions between what the broker confirmed and the head of the log",
+        head.0.saturating_sub(published.0),
+    );
+    Check::passed("relay", format!("published up to {published}{standby}{error}"))
+        .measuring([
+            Measure::flag("relay_leads", "Whether this process publishes the log", leads),
+            Measure::count(
+                "relay_published_position",
+                "Everything at or below this position is confirmed by the broker",
+                published.0,
+            ),
+        ])
+        .measuring(leads.then_some(lag))
+}
+
+/// A log that cannot be sealed goes on taking commands, so that is told and does not count as unready.
+pub(crate) fn sealer(sealer: Sealer) -> Probe {
+    Probe::new(move || {
+        let sealer = sealer.clone();
+        async move {
+            match sealer.status().await {
+                Ok(status) => sealer_check(&status, sealer.verifier().is_some()),
+                Err(error) => Check::passed("audit", format!("it cannot be told: {error}")),
+            }
+        }
+    })
+}
+
+fn sealer_check(status: &SealerStatus, has_key: bool) -> Check {
+    let (size, signed_at_s) = status.checkpoint.map_or((0, 0.0), |(size, signed_at)| {
+        (size, signed_at.timestamp_millis() as f64 / 1_000.0)
+    });
+    let key = if has_key {
+        ""
+    } else {
+        "; no key, so nothing is signed"
+    };
+    let problem = status.problem.as_ref();
+    let problem = problem.map_or_else(String::new, |problem| format!("; last trouble: {problem}"));
+    let stands = format!(
+        "the tree covers {}, the last checkpoint {size}{key}{problem}",
+        status.tree_size
+    );
+    Check::passed("audit", stands).measuring([
+        Measure::count(
+            "audit_tree_size",
+            "Records that the log's Merkle tree covers",
+            status.tree_size,
+        ),
+        Measure::count(
+            "audit_checkpoint_size",
+            "Records that the last signed checkpoint covers",
+            size,
+        ),
+        Measure::seconds(
+            "audit_checkpoint_timestamp_seconds",
+            "When the last checkpoint was signed, in seconds since 1970; 0 when there is none",
+            signed_at_s,
+        ),
+        Measure::flag(
+            "audit_seal_failed",
+            "Whether this process failed to seal the log the last time it tried",
+            status.problem.is_some(),
+        ),
+    ])
 }
 
 /// Playlists are made with the last verified model, or the log's copy, so a registry in trouble is told and does not count
@@ -177,26 +277,26 @@ pub(crate) fn models(health: watch::Receiver<RegistryHealth>) -> Probe {
     Probe::new(move || {
         let health = health.borrow().clone();
         let check = Check::passed("models", health.to_string()).measuring([
-            Measure {
-                name: "model_registry_well",
-                help: "Whether the registry of base models does what is asked of it",
-                value: u64::from(health.is_well()),
-            },
-            Measure {
-                name: "model_registry_failures",
-                help: "How often the registry did not help, since the start",
-                value: health.failures_total,
-            },
-            Measure {
-                name: "model_registry_damaged",
-                help: "How often the registry gave something damaged, since the start",
-                value: health.damaged_total,
-            },
-            Measure {
-                name: "models_from_log",
-                help: "How often a model was taken from the log's copy, since the start",
-                value: health.from_log_total,
-            },
+            Measure::flag(
+                "model_registry_well",
+                "Whether the registry of base models does what is asked of it",
+                health.is_well(),
+            ),
+            Measure::total(
+                "model_registry_failures",
+                "How often the registry did not help",
+                health.failures_total,
+            ),
+            Measure::total(
+                "model_registry_damaged",
+                "How often the registry gave something damaged",
+                health.damaged_total,
+            ),
+            Measure::total(
+                "models_from_log",
+                "How often a model was taken from the log's copy",
+                health.from_log_total,
+            ),
         ]);
         async move { check }
     })
@@ -216,11 +316,11 @@ fn companions_check(status: &CompanionsStatus, head: Position) -> Check {
     let error = status.last_error.as_ref();
     let error = error.map_or_else(String::new, |error| format!("; last trouble: {error}"));
     let check = |detail: String| Check::passed("companions", detail + &error);
-    let leads = Measure {
-        name: "companions_leads",
-        help: "Whether this process counts what listeners like together",
-        value: u64::from(status.leads),
-    };
+    let leads = Measure::flag(
+        "companions_leads",
+        "Whether this process counts what listeners like together",
+        status.leads,
+    );
     if !status.leads {
         return check("another process counts them".to_owned()).measuring([leads]);
     }
@@ -235,23 +335,25 @@ fn companions_check(status: &CompanionsStatus, head: Position) -> Check {
     ))
     .measuring([
         leads,
-        Measure {
-            name: "companions_folded_position",
-            help: "Everything at or below this position is in what is counted",
-            value: status.folded.0,
-        },
-        Measure {
-            name: "companions_lag_events",
-            help: "Positions between what is counted and the head of the log",
-            value: lag,
-        },
+        Measure::count(
+            "companions_folded_position",
+            "Everything at or below this position is in what is counted",
+            status.folded.0,
+        ),
+        Measure::count(
+            "companions_lag_events",
+            "Positions between what is counted and the head of the log",
+            lag,
+        ),
     ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eventing::Position;
+    use command_api::Value;
+    use eventing::testing::event_log::{an_append, new_stream};
+    use eventing::{ExpectedVersion, LogConfig};
 
     #[test]
     fn a_broker_that_is_away_stops_only_the_roles_that_wait_for_it() {
@@ -261,8 +363,54 @@ mod tests {
         };
         assert!(bus_check(away(), true).ok);
         assert!(!bus_check(away(), false).ok);
-        assert_eq!(bus_check(away(), true).measures[0].value, 0);
-        assert_eq!(bus_check(BusStatus::Connected, false).measures[0].value, 1);
+        assert_eq!(bus_check(away(), true).measures[0].value, Value::Count(0));
+        assert_eq!(
+            bus_check(BusStatus::Connected, false).measures[0].value,
+            Value::Count(1)
+        );
+    }
+
+    #[tokio::test]
+    async fn views_are_as_old_as_the_first_record_that_they_lack() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = EventLog::open(LogConfig::new(folder.path()))
+            .await
+            .expect("a log");
+        let mut recorded = Vec::new();
+        for _ in 0..2 {
+            let append = an_append(&new_stream(), ExpectedVersion::NoStream, 1);
+            let appended = log.append(append).await.expect("it is appended");
+            recorded.push(appended.events[0].recorded_at);
+        }
+        let head = Position(2);
+        assert_eq!(oldest_missing_s(&log, head, head).await, Some(0.0));
+        let before = Utc::now();
+        let since = |index: usize| (before - recorded[index]).as_seconds_f64();
+        let of_first = oldest_missing_s(&log, Position(0), head).await.expect("an age");
+        assert!(of_first >= since(0), "{of_first}");
+        let of_second = oldest_missing_s(&log, Position(1), head).await.expect("an age");
+        let passed = (Utc::now() - before).as_seconds_f64();
+        assert!(
+            of_second >= since(1) && of_second <= since(1) + passed,
+            "{of_second}"
+        );
+    }
+
+    #[test]
+    fn the_relay_that_publishes_tells_how_far_it_is_behind() {
+        let status = |role| RelayStatus {
+            role,
+            published: Position(7),
+            last_error: None,
+        };
+        let lag = |role| {
+            let check = relay_check(status(role), Position(10));
+            let mut measures = check.measures.into_iter();
+            let lag = measures.find(|measure| measure.name == "relay_lag_events");
+            lag.map(|lag| lag.value)
+        };
+        assert_eq!(lag(RelayRole::Leading), Some(Value::Count(3)));
+        assert_eq!(lag(RelayRole::Standby), None);
     }
 
     #[test]
@@ -282,10 +430,36 @@ mod tests {
             .measures
             .iter()
             .find(|measure| measure.name == "companions_lag_events");
-        assert_eq!(lag.map(|lag| lag.value), Some(3));
+        assert_eq!(lag.map(|lag| lag.value), Some(Value::Count(3)));
         let standby = companions_check(&CompanionsStatus::default(), Position(10));
         assert!(standby.ok);
-        assert_eq!((standby.measures.len(), standby.measures[0].value), (1, 0));
+        assert_eq!(
+            (standby.measures.len(), standby.measures[0].value),
+            (1, Value::Count(0))
+        );
+    }
+
+    #[test]
+    fn how_far_the_log_is_sealed_is_told_and_trouble_with_it_stops_nobody() {
+        let mut status = SealerStatus {
+            tree_size: 9,
+            checkpoint: chrono::DateTime::from_timestamp(1_700_000_000, 0).map(|at| (7, at)),
+            problem: None,
+        };
+        let check = sealer_check(&status, true);
+        let detail = "the tree covers 9, the last checkpoint 7";
+        assert_eq!((check.ok, check.detail.as_deref()), (true, Some(detail)));
+        let values: Vec<Value> = check.measures.iter().map(|measure| measure.value).collect();
+        let [nine, seven, no] = [9, 7, 0].map(Value::Count);
+        assert_eq!(values, [nine, seven, Value::Seconds(1_700_000_000.0), no]);
+        status.problem = Some("a tile is lost".to_owned());
+        let check = sealer_check(&status, false);
+        assert!(check.ok && check.measures[3].value == Value::Count(1));
+        let detail = check.detail.unwrap_or_default();
+        assert!(
+            detail.contains("no key") && detail.contains("a tile is lost"),
+            "{detail}"
+        );
     }
 
     fn status(state: ConsumerState) -> ConsumerStatus {

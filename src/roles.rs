@@ -4,20 +4,23 @@ use anyhow::Context;
 use command_api::Probe;
 use eventing::bus::Bus;
 use eventing::relay::{Relay, RelayStart};
+use eventing::sealer::Sealer;
+use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use workers::{
-    ClassifierSettings, ClassifierWorker, CompanionsSettings, CompanionsTask, Library, Parts,
+    ClassifierSettings, ClassifierWorker, CompanionsSettings, CompanionsTask, Library, ModelInfo, Parts,
     UsermanagementWorker,
 };
 
+use crate::measures;
 use crate::probes;
 use crate::stack::Stack;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Takes commands and answers queries, and publishes the log.
+    /// Takes commands and answers queries, publishes the log, and seals it.
     Rest,
     /// Keeps the views of accounts and sessions.
     Usermanagement,
@@ -37,11 +40,14 @@ pub(crate) type Task = JoinHandle<anyhow::Result<()>>;
 pub(crate) struct Started {
     pub(crate) tasks: Vec<Task>,
     pub(crate) probes: Vec<Probe>,
+    /// What the process counts, for `/metrics`.
+    pub(crate) instruments: Registry,
 }
 
 /// Starts what runs behind the HTTP interface. Each ends when `stopping` is cancelled.
 pub(crate) fn start(
     stack: &Stack,
+    sealer: &Sealer,
     bus: &Bus,
     roles: &[Role],
     stopping: &CancellationToken,
@@ -49,6 +55,7 @@ pub(crate) fn start(
     let mut started = Started {
         tasks: Vec::new(),
         probes: probes::of_stack(stack, bus, roles),
+        instruments: measures::of_process(stack),
     };
     let parts = Parts {
         log: stack.log.clone(),
@@ -59,7 +66,10 @@ pub(crate) fn start(
     };
     for role in roles {
         match role {
-            Role::Rest => started.relay(stack, bus, stopping.clone()),
+            Role::Rest => {
+                started.relay(stack, bus, stopping.clone());
+                started.sealer(sealer.clone(), stopping.clone());
+            }
             Role::Usermanagement => started.usermanagement(&parts, stopping.clone())?,
             Role::Classifier => started.classifier(&parts, stack, stopping.clone())?,
         }
@@ -74,8 +84,21 @@ impl Started {
             Bus::RabbitMq(_) => RelayStart::Noted,
         };
         let relay = Relay::new(stack.log.clone(), bus.clone(), start);
-        self.probes.push(probes::relay(relay.status()));
+        self.probes.push(probes::relay(relay.status(), stack.log.clone()));
         self.spawn("the relay failed", relay.run(stopping));
+    }
+
+    fn sealer(&mut self, sealer: Sealer, stopping: CancellationToken) {
+        if sealer.verifier().is_none() {
+            tracing::warn!(
+                "SEGUE_AUDIT_KEY and SEGUE_AUDIT_KEY_FILE are not set: the log can be proved, and no checkpoint is signed"
+            );
+        }
+        self.probes.push(probes::sealer(sealer.clone()));
+        self.spawn("the log is not sealed", async move {
+            sealer.run(stopping).await;
+            anyhow::Ok(())
+        });
     }
 
     fn usermanagement(&mut self, parts: &Parts, stopping: CancellationToken) -> anyhow::Result<()> {
@@ -98,6 +121,7 @@ impl Started {
             stack.catalogues.clone(),
         );
         self.probes.push(probes::models(library.health()));
+        ModelInfo::new(library.health()).register(measures::ours(&mut self.instruments));
         let following = library.clone().follow(stopping.clone());
         self.spawn("the registry of models is not followed", async move {
             following.await;
@@ -106,6 +130,7 @@ impl Started {
         self.companions(parts, stack, stopping.clone());
         let worker = ClassifierWorker::new(parts, library, ClassifierSettings::default())?;
         self.probes.push(probes::consumer("classifier", worker.status()));
+        worker.measures().register(measures::ours(&mut self.instruments));
         self.spawn("the role classifier failed", worker.run(stopping));
         Ok(())
     }

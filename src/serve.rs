@@ -1,11 +1,15 @@
 //! Composes the roles of one process, and ends them in order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, Probe, ThrottleConfig};
+use eventing::backup::FolderLock;
 use eventing::bus::{Bus, BusError};
+use eventing::sealer::Sealer;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
@@ -13,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Outcome;
 use crate::roles::{self, Role, Started, Task};
+use crate::sealing;
 use crate::settings::{Serving, Settings, Switch};
 use crate::stack::{self, Stack};
 
 /// How long the roles may take to finish what they have in hand. With the drain of the HTTP interface it stays below the half
 /// minute that a process is usually given.
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// The roles of one process, running.
 pub(crate) struct Running {
@@ -38,7 +43,10 @@ pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: &[Role]) 
         warn_of_private_parts(settings)?;
     }
     let stack = Stack::open(settings).await?;
-    let running = Running::start(&stack, bus, serving, roles).await?;
+    let _lock = lock_folder(settings)?;
+    sealing::refuse_other_history(&stack, settings).await?;
+    let sealer = sealing::sealer(&stack, settings)?;
+    let running = Running::start(&stack, sealer, bus, serving, roles).await?;
     tracing::info!(
         address = %running.address,
         data = %settings.data.display(),
@@ -54,6 +62,12 @@ pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: &[Role]) 
     running.until(asked).await?;
     tracing::info!("Segue stopped; everything acknowledged is in the log");
     Ok(Outcome::Done)
+}
+
+/// Whatever lies in the data folder must stay there while it is served.
+fn lock_folder(settings: &Settings) -> anyhow::Result<FolderLock> {
+    FolderLock::serving(&settings.data)?
+        .with_context(|| format!("{} is being restored: wait until it is", settings.data.display()))
 }
 
 /// Queues inside a process carry events to that process's roles and to no other.
@@ -103,6 +117,7 @@ impl Running {
     /// Starts the roles on `bus`, and the HTTP interface: the whole of it for the role `rest`, else health alone.
     pub(crate) async fn start(
         stack: &Stack,
+        sealer: Sealer,
         bus: Bus,
         serving: &Serving,
         roles: &[Role],
@@ -113,15 +128,27 @@ impl Running {
             .with_context(|| format!("cannot listen on {}", serving.listen))?;
         let address = listener.local_addr()?;
         declare(&bus).await?;
+        // Whoever is forgotten must be so before any role reads.
+        command_api::erasure::finish(&stack.log, &stack.keys)
+            .await?
+            .tell();
         let stopping = CancellationToken::new();
-        let Started { tasks, probes } = roles::start(stack, &bus, roles, &stopping)?;
+        let Started {
+            tasks,
+            probes,
+            instruments,
+        } = roles::start(stack, &sealer, &bus, roles, &stopping)?;
+        let instruments = Arc::new(instruments);
         let closing = CancellationToken::new();
         let closed = closing.clone().cancelled_owned();
         let http = if roles.contains(&Role::Rest) {
-            let api = api_state(stack, serving, probes).await?;
+            let api = api_state(stack, sealer, serving, probes, instruments).await?;
             tokio::spawn(async move { Ok(command_api::serve(listener, api, closed).await?) })
         } else {
-            tokio::spawn(async move { Ok(command_api::serve_health(listener, probes, closed).await?) })
+            forget_as_others_do(stack, stopping.clone()).await?;
+            tokio::spawn(async move {
+                Ok(command_api::serve_health(listener, probes, instruments, closed).await?)
+            })
         };
         Ok(Self {
             address,
@@ -170,6 +197,17 @@ impl Running {
     }
 }
 
+/// Keeps people out of this process's memory who were erased by another. The API does so by itself.
+async fn forget_as_others_do(stack: &Stack, stopping: CancellationToken) -> anyhow::Result<()> {
+    let memory = command_api::erasure::Memory {
+        executor: stack.executor.clone(),
+        edge: None,
+    };
+    let head = stack.log.head().await?;
+    tokio::spawn(async move { stopping.run_until_cancelled(memory.follow(head)).await });
+    Ok(())
+}
+
 /// A broker that is not there now is no reason not to start: commands are taken, and readiness says what is missing.
 async fn declare(bus: &Bus) -> anyhow::Result<()> {
     match bus.declare(&workers::topology()).await {
@@ -204,7 +242,13 @@ async fn first_to_end(tasks: &mut [Task]) -> anyhow::Error {
     }
 }
 
-async fn api_state(stack: &Stack, serving: &Serving, probes: Vec<Probe>) -> anyhow::Result<ApiState> {
+async fn api_state(
+    stack: &Stack,
+    sealer: Sealer,
+    serving: &Serving,
+    probes: Vec<Probe>,
+    instruments: Arc<Registry>,
+) -> anyhow::Result<ApiState> {
     let views = stack.views.reader();
     let parts = ApiParts {
         log: stack.log.clone(),
@@ -212,7 +256,9 @@ async fn api_state(stack: &Stack, serving: &Serving, probes: Vec<Probe>) -> anyh
         executor: stack.executor.clone(),
         catalogue: CatalogueHandle::new(stack.log.clone(), views.clone(), stack.catalogues.clone()),
         views,
+        sealer,
         probes,
+        instruments,
     };
     let config = ApiConfig {
         throttle: (serving.throttle == Switch::On).then(ThrottleConfig::default),

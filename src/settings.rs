@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 pub(crate) use crate::hosts::Hosts;
+use crate::sealing::Sealing;
 
 /// Settings that every command shares.
 #[derive(Debug, Clone, Args)]
@@ -41,9 +43,15 @@ pub(crate) struct Settings {
         global = true
     )]
     pub(crate) database_url: Option<Secret>,
+    /// File whose first line is `DATABASE_URL`.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", global = true)]
+    pub(crate) database_url_file: Option<PathBuf>,
     /// Where the other production parts are.
     #[command(flatten)]
     pub(crate) hosts: Hosts,
+    /// How the log is sealed.
+    #[command(flatten)]
+    pub(crate) sealing: Sealing,
     /// How tools print.
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) format: Format,
@@ -60,11 +68,49 @@ impl Settings {
             master_key: None,
             master_key_file: None,
             database_url: None,
+            database_url_file: None,
             hosts: Hosts::none(),
+            sealing: Sealing::default(),
             format: Format::Text,
             log_format: LogFormat::Text,
         }
     }
+
+    /// The same settings with every secret in its place that a file holds.
+    ///
+    /// # Errors
+    /// A secret that is given twice, or a file that cannot be read or holds none; the setting is named.
+    pub(crate) fn with_secrets_read(mut self) -> anyhow::Result<Self> {
+        read_secret(
+            "DATABASE_URL",
+            &mut self.database_url,
+            self.database_url_file.as_deref(),
+        )?;
+        self.hosts.read_secrets()?;
+        Ok(self)
+    }
+}
+
+/// Fills `secret`, the setting `name`, with the first line of `file`, if one is named.
+pub(crate) fn read_secret(
+    name: &str,
+    secret: &mut Option<Secret>,
+    file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    anyhow::ensure!(secret.is_none(), "{name} and {name}_FILE are both set; set one");
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{name}_FILE names {}, which cannot be read", file.display()))?;
+    let line = text.lines().next().unwrap_or_default();
+    anyhow::ensure!(
+        !line.is_empty(),
+        "{name}_FILE names {}, whose first line is empty",
+        file.display()
+    );
+    *secret = Some(Secret::from(line));
+    Ok(())
 }
 
 /// A setting that is never shown.
@@ -153,4 +199,38 @@ pub(crate) enum Switch {
     On,
     /// Explicitly disabled.
     Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("it is written");
+        file
+    }
+
+    #[test]
+    fn a_secret_may_lie_in_a_file_and_its_line_end_is_not_part_of_it() {
+        let mut settings = Settings::in_folder(Path::new("data"));
+        let given = file("postgres://segue:secret@db/segue\n");
+        settings.database_url_file = Some(given.path().to_owned());
+        let read = settings.with_secrets_read().expect("it is read");
+        let url = read.database_url.expect("it is set");
+        assert_eq!(url.reveal(), "postgres://segue:secret@db/segue");
+    }
+
+    #[test]
+    fn a_secret_that_is_given_twice_or_empty_is_refused_by_name() {
+        let refusal = |secret: Option<Secret>, file: &Path| {
+            let mut secret = secret;
+            let refused = read_secret("REDIS_PASSWORD", &mut secret, Some(file));
+            refused.expect_err("it is refused").to_string()
+        };
+        let (full, empty) = (file("secret"), file("\n"));
+        assert!(refusal(Some(Secret::from("other")), full.path()).contains("REDIS_PASSWORD_FILE"));
+        assert!(refusal(None, empty.path()).contains("first line is empty"));
+        assert!(refusal(None, Path::new("/nowhere/secret")).contains("/nowhere/secret"));
+    }
 }

@@ -22,10 +22,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "projectors",
             "workers",
             "command-api",
+            "top",
             "tournament",
         ],
     ),
     ("servers", &[]),
+    ("top", &[]),
     (
         "bench",
         &[
@@ -43,9 +45,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Libraries that exactly one package may name.
 const ONE_HOME: &[(&str, &str)] = &[
     ("axum", "command-api"),
+    ("crossterm", "top"),
     ("firestore", "workers"),
     ("heed", "projectors"),
     ("lapin", "eventing"),
+    ("ratatui", "top"),
     ("redis", "projectors"),
     ("rusqlite", "eventing"),
     ("sqlx", "eventing"),

@@ -46,7 +46,8 @@ fn refuse_lost_keys(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
+/// The master key that the settings name; made in the data folder when they name none.
+pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
     let key = match (&settings.master_key, &settings.master_key_file) {
         (Some(_), Some(_)) => {
             anyhow::bail!("SEGUE_MASTER_KEY and SEGUE_MASTER_KEY_FILE are both set; set one")

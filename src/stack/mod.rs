@@ -11,6 +11,9 @@ use projectors::{Catalogues, DomainExecutor, ViewStore};
 use workers::Registry;
 
 pub(crate) use self::bus::broker;
+pub(crate) use self::log::master_key;
+pub(crate) use self::models::open as open_registry;
+pub(crate) use self::views::redis_config;
 use crate::settings::Settings;
 
 /// Everything that a role or a tool works on.

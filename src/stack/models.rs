@@ -8,7 +8,7 @@ use crate::hosts::Firestore;
 use crate::settings::Settings;
 
 /// Connects with the first request: a registry that is away stops no start.
-pub(super) fn open(settings: &Settings) -> anyhow::Result<Registry> {
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Registry> {
     match settings.hosts.firestore() {
         Some(firestore) => in_firestore(firestore),
         None => Ok(Registry::files(settings.data.join("models"))),

@@ -9,18 +9,23 @@ use crate::settings::Settings;
 pub(super) async fn open(settings: &Settings, keys: &Keys) -> anyhow::Result<ViewStore> {
     let identity = hex(&keys.hmac("segue views", b"log"));
     let (folder, redis) = (settings.data.join("views"), redis_config(settings)?);
+    let keys = keys.clone();
     let opening = tokio::task::spawn_blocking(move || {
         let views = match redis {
             Some(config) => ViewStore::redis(config)?,
             None => ViewStore::open(folder)?,
         };
         views.claim(&identity)?;
-        anyhow::Ok(views)
+        anyhow::Ok(views.sealed_with(keys))
     });
     opening.await?
 }
 
-fn redis_config(settings: &Settings) -> anyhow::Result<Option<RedisConfig>> {
+/// Where the views are, when they are in a Redis.
+///
+/// # Errors
+/// As [`Hosts::redis`](crate::hosts::Hosts::redis).
+pub(crate) fn redis_config(settings: &Settings) -> anyhow::Result<Option<RedisConfig>> {
     let config = settings.hosts.redis()?.map(|redis| {
         let password = redis.password.map(|password| password.reveal().to_owned());
         RedisConfig::new(redis.host, redis.port)

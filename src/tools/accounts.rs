@@ -5,7 +5,7 @@ use std::io::BufRead;
 use anyhow::{Context, bail};
 use chrono::Utc;
 use command_api::passwords::{PasswordPolicy, Passwords, StrongPassword};
-use command_api::{USERNAME_CLAIM, username_claim};
+use command_api::{USERNAME_CLAIM, erasure, username_claim};
 use domain::{Account, AccountCommand, AccountId, Role, Username};
 use eventing::{ClaimChange, ExecuteError, Metadata, Order, StreamId, SubjectId};
 use serde::Serialize;
@@ -31,6 +31,7 @@ pub(crate) async fn run(
     command: AccountsCommand,
 ) -> anyhow::Result<Outcome> {
     let granted = match command {
+        AccountsCommand::Erase { name, yes } => return erase(settings, output, &name, yes).await,
         AccountsCommand::Create { name, role } => create(settings, &name, role.into()).await?,
         AccountsCommand::Grant { name, role } => {
             let stack = Stack::open(settings).await?;
@@ -130,6 +131,50 @@ pub(crate) async fn grant(stack: &Stack, account: AccountId, role: Role) -> anyh
         role,
         position: executed.position.get(),
     })
+}
+
+/// What was done about a person.
+#[derive(Serialize)]
+struct Erased {
+    account: AccountId,
+    /// Stored answers that were deleted.
+    receipts: u64,
+    /// Events set aside that were deleted.
+    dead_letters: u64,
+}
+
+async fn erase(settings: &Settings, output: Output, name: &str, yes: bool) -> anyhow::Result<Outcome> {
+    if !yes {
+        bail!(
+            "erasing an account cannot be taken back, nor by a backup: say --yes if it is meant; nothing was changed"
+        );
+    }
+    let stack = Stack::open(settings).await?;
+    let account = named(&stack, name).await?;
+    erasure::record(&stack.executor, account, Utc::now()).await?;
+    let deleted = erasure::clear(&stack.executor, account).await?;
+    let erased = Erased {
+        account,
+        receipts: deleted.receipts,
+        dead_letters: deleted.dead_letters,
+    };
+    output.print(&erased, |erased| {
+        format!(
+            "account {} is erased; running processes follow within a second",
+            erased.account
+        )
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// The account of this name, or of this id: an erasure that was cut short has no name any more.
+async fn named(stack: &Stack, name: &str) -> anyhow::Result<AccountId> {
+    let Ok(id) = name.parse::<AccountId>() else {
+        return find(stack, &parse(name)?).await;
+    };
+    let head = stack.log.stream_head(&stream_of(id)).await?;
+    head.map(|_| id)
+        .with_context(|| format!("there is no account {id}"))
 }
 
 fn stream_of(account: AccountId) -> StreamId {

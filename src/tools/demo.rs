@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::output::{Output, remark};
 use crate::roles::Role;
+use crate::sealing;
 use crate::serve::Running;
 use crate::settings::{Serving, Settings, Switch};
 use crate::stack::Stack;
-use crate::tools::{audit, catalogue};
+use crate::tools::audit::replay;
+use crate::tools::catalogue;
 
 const PASSWORD: &str = "correct horse battery staple";
 const LISTENER: &str = "ada";
@@ -40,7 +42,8 @@ pub(crate) async fn run(output: Output) -> anyhow::Result<Outcome> {
     remark(&format!("A new instance in {}", folder.path().display()));
     catalogue::ensure_demo(&settings).await?;
     let stack = Stack::open(&settings).await?;
-    let running = Running::start(&stack, Bus::in_process(), &serving(), Role::ALL).await?;
+    let sealer = sealing::sealer(&stack, &settings)?;
+    let running = Running::start(&stack, sealer, Bus::in_process(), &serving(), Role::ALL).await?;
     let told = tell(&stack, &Api::at(running.address())).await;
     running.stop().await?;
     let story = Story {
@@ -79,7 +82,7 @@ async fn tell(stack: &Stack, api: &Api) -> anyhow::Result<Story> {
     chapter("An auditor reads the history");
     let events = history(stack, api).await?;
     chapter("The history is folded again and compared with what is served");
-    let replay = audit::replay(stack).await?;
+    let replay = replay::replay(stack).await?;
     remark(&replay.text());
     Ok(Story {
         events,

@@ -41,14 +41,15 @@ impl History {
     /// When a position is missing or comes twice.
     pub(crate) async fn read_on(&mut self, auditor: &Session) -> Result<()> {
         loop {
-            let path = format!("/v1/events?after={}&limit={PAGE}", self.head());
+            // With what the reading itself adds to the log, so that no position is missing.
+            let path = format!("/v1/events?after={}&limit={PAGE}&own=true", self.head());
             let page = auditor.send(&Request::get(path)).await?.expect(200)?.json()?;
             let items = page["items"].as_array().context("no items")?;
-            if items.is_empty() {
-                return Ok(());
-            }
             for item in items {
                 self.take(item)?;
+            }
+            if page["next_cursor"].is_null() {
+                return Ok(());
             }
         }
     }

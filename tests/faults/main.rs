@@ -3,7 +3,8 @@
 //!
 //! What is held after each check: every acknowledged command stands in the log exactly once and in its client's order, the
 //! same `Idempotency-Key` gets the same answer again, positions are gapless, leaf hashes are those of the stored
-//! bytes, and every view equals the fold of the log.
+//! bytes, the stored tree is the one over them, every signed checkpoint is of this history, and every view equals the fold
+//! of the log.
 //!
 //! `SEGUE_FAULT_KILLS` asks for more kills (200 by default), `SEGUE_FAULT_SEED` repeats a run as far as a schedule of
 //! processes can be repeated: the plan of kills and every request are the same, their interleaving is not.
@@ -17,6 +18,7 @@ mod history;
 mod kills;
 mod poison;
 mod schedule;
+mod sealed;
 mod trouble;
 mod watcher;
 mod wishes;

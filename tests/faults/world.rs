@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::history::History;
+use crate::sealed;
 use crate::watcher::Ended;
 use crate::writer::Writer;
 
@@ -164,7 +165,9 @@ impl World {
             self.history.count("catalogue.imported") == 1,
             "a killed import is in the log"
         );
-        self.history.check_stored(&self.place.open().await?).await?;
+        let log = self.place.open().await?;
+        self.history.check_stored(&log).await?;
+        sealed::check(&log).await?;
         for listener in 0..self.listeners.len() {
             self.check_ratings(&client, listener).await?;
         }
@@ -294,7 +297,9 @@ impl Place {
 }
 
 fn program(data: &Path) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_segue"), data).with_env("SEGUE_THROTTLE", "off")
+    Program::new(env!("CARGO_BIN_EXE_segue"), data)
+        .with_env("SEGUE_THROTTLE", "off")
+        .with_env("SEGUE_CHECKPOINT_INTERVAL", "1")
 }
 
 async fn track_ids(listener: &Session) -> Result<Vec<String>> {
