@@ -232,6 +232,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// The session that `token` is of.
+    #[must_use]
+    pub fn new(client: Client, token: String) -> Self {
+        Self { client, token }
+    }
+
     /// The bearer token.
     #[must_use]
     pub fn token(&self) -> &str {

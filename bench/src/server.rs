@@ -48,6 +48,13 @@ impl Program {
         self
     }
 
+    /// A setting of this program.
+    #[must_use]
+    pub fn env(&self, name: &str) -> Option<&str> {
+        let found = self.env.iter().rev().find(|(of, _)| of == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> &Path {

@@ -47,10 +47,14 @@ enum Part {
     PostgresLag,
     /// Events appended by the log alone.
     Appends,
+    /// What the log's Merkle tree costs appends, and how long a proof takes.
+    Audit,
     /// Playlists, requested to ready.
     Playlists,
     /// Rebuild of all views.
     Rebuild,
+    /// An export and the live log verified.
+    Verify,
     /// Cost of a command on a long log.
     Growth,
     /// Sign-ins beside Argon2 alone.
@@ -141,8 +145,10 @@ async fn run(part: Part, setting: &Setting, long: u64) -> Result<Vec<Row>> {
         Part::Postgres => parts::postgres::run(setting).await,
         Part::PostgresLag => parts::lag::run(setting).await,
         Part::Appends => parts::appends::run(setting).await,
+        Part::Audit => parts::audit::run(setting).await,
         Part::Playlists => parts::playlists::run(setting).await,
         Part::Rebuild => parts::rebuild::run(setting).await,
+        Part::Verify => parts::verify::run(setting).await,
         Part::Growth => parts::growth::run(setting, long).await,
         Part::Signins => parts::signins::run(setting).await,
         Part::Reads => parts::reads::run(setting).await,

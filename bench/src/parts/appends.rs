@@ -1,5 +1,6 @@
 //! Events appended a second by the log itself, without HTTP and rules.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -39,21 +40,47 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn appended(
-    folder: &std::path::Path,
+async fn appended(folder: &Path, callers: usize, events: usize, duration: Duration) -> Result<f64> {
+    let log = EventLog::open(LogConfig::new(folder)).await?;
+    let began = Instant::now();
+    let count = append_for(&log, callers, events, duration).await?;
+    Ok(count as f64 / began.elapsed().as_secs_f64())
+}
+
+/// Lets `callers` append `events` at once again and again for `duration`, and hands back how many there were.
+pub(super) async fn append_for(
+    log: &EventLog,
     callers: usize,
     events: usize,
     duration: Duration,
-) -> Result<f64> {
-    let log = EventLog::open(LogConfig::new(folder)).await?;
+) -> Result<usize> {
     let began = Instant::now();
+    append_while(log, callers, events, move |_| began.elapsed() < duration).await
+}
+
+/// Appends about `count` events, as fast as it goes.
+pub(super) async fn append_events(log: &EventLog, count: u64) -> Result<()> {
+    const CALLERS: usize = 4;
+    const EVENTS: usize = 500;
+    let share = (count as usize).div_ceil(CALLERS);
+    append_while(log, CALLERS, EVENTS, move |appended| appended < share).await?;
+    Ok(())
+}
+
+/// Each caller goes on while `more` holds of how many events it has appended.
+async fn append_while(
+    log: &EventLog,
+    callers: usize,
+    events: usize,
+    more: impl Fn(usize) -> bool + Copy + Send + 'static,
+) -> Result<usize> {
     let mut tasks = JoinSet::new();
     for _ in 0..callers {
         let log = log.clone();
         tasks.spawn(async move {
             let stream = StreamId::new("bench", Uuid::now_v7());
             let mut count = 0;
-            while began.elapsed() < duration {
+            while more(count) {
                 let events: Vec<NewEvent> = (0..events).map(|_| event()).collect();
                 count += events.len();
                 log.append(Append::new(
@@ -71,7 +98,7 @@ async fn appended(
     while let Some(done) = tasks.join_next().await {
         count += done??;
     }
-    Ok(count as f64 / began.elapsed().as_secs_f64())
+    Ok(count)
 }
 
 fn event() -> NewEvent {

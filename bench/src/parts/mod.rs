@@ -1,6 +1,7 @@
 //! The parts of a benchmark run. Each sets up its own world, measures, hands back rows, and cleans up.
 
 pub mod appends;
+pub mod audit;
 pub mod cluster;
 pub mod commands;
 pub mod fill;
@@ -15,6 +16,7 @@ pub mod reads;
 pub mod rebuild;
 pub mod scoring;
 pub mod signins;
+pub mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

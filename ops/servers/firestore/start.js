@@ -1,8 +1,8 @@
-// Serves the emulator of @firestore-emulator/server on 127.0.0.1 and the port PORT. Its own `start` listens on every address.
+// Serves the emulator of @firestore-emulator/server on the port PORT of 127.0.0.1, or of HOST. Its own `start` listens on every address.
 const { FirestoreServer } = require('@firestore-emulator/server');
 const { ServerCredentials } = require('@grpc/grpc-js');
 
-const address = `127.0.0.1:${process.env.PORT}`;
+const address = `${process.env.HOST ?? '127.0.0.1'}:${process.env.PORT}`;
 new FirestoreServer().server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
   if (error) throw error;
   console.log(`listening on ${address}`);

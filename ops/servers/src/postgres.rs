@@ -105,6 +105,48 @@ impl Postgres {
         ))
     }
 
+    /// What `pg_dump` writes of one schema of a database.
+    ///
+    /// # Errors
+    /// - `Io`: it cannot be run, or refused; the reason is in the error.
+    pub fn dump(&self, database: &str, schema: &str) -> Result<String, ServerError> {
+        let mut command = Command::new(self.bin.join("pg_dump"));
+        command
+            .args(["--no-owner", "--schema", schema, "-d"])
+            .arg(self.url(database));
+        let output = command
+            .output()
+            .map_err(|error| ServerError::io("cannot run pg_dump", error))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(ServerError::io("pg_dump refused", std::io::Error::other(reason)))
+    }
+
+    /// Has `psql` carry out what [`dump`](Self::dump) gave, all of it or nothing.
+    ///
+    /// # Errors
+    /// - `Io`: it cannot be run, or refused; the reason is in the error.
+    pub fn load(&self, database: &str, dump: &str) -> Result<(), ServerError> {
+        let io = |error| ServerError::io("cannot run psql", error);
+        let file = self.folder.path().join("dump.sql");
+        std::fs::write(&file, dump).map_err(io)?;
+        let output = Command::new(self.bin.join("psql"))
+            .args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d"])
+            .arg(self.url(database))
+            .arg("-f")
+            .arg(&file)
+            .output()
+            .map_err(io)?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(io(std::io::Error::other(
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            ))),
+        }
+    }
+
     /// How many transactions a second `pgbench` makes of `script` (its own language) with so many clients, for so long.
     ///
     /// # Errors
