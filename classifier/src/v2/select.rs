@@ -40,12 +40,16 @@ pub(super) fn candidates(
     input: &TasteInput,
     request: &PlaylistRequest,
 ) -> Candidates {
-    let mut scores = vec![0.0; catalogue.len()];
-    let columns = terms.columns();
-    score::score_columns(catalogue.columns(), &columns, &mut scores);
-    let others = terms.add_others(&mut scores);
-    let bound = score::error_bound(&columns, catalogue.clip_max(), others);
-    let filtered = filter(catalogue, catalogue.songs(), input, request, &mut scores);
+    let scan = || {
+        let mut scores = vec![0.0; catalogue.len()];
+        let columns = terms.columns();
+        score::score_columns(catalogue.columns(), &columns, &mut scores);
+        let others = terms.add_others(&mut scores);
+        let bound = score::error_bound(&columns, catalogue.clip_max(), others);
+        let filtered = filter(catalogue, catalogue.songs(), input, request, &mut scores);
+        (scores, bound, filtered)
+    };
+    let (mut scores, bound, filtered) = scan();
     let cap = cap_of(request);
     let pool = Pool {
         initial: catalogue.len() as u32,
@@ -57,11 +61,12 @@ pub(super) fn candidates(
     let caps = |cap: u32| Caps::new(catalogue, catalogue.songs(), cap);
     let wanted = CANDIDATES_MIN.max(CANDIDATES_PER_TRACK * limit);
     let loose = caps(cap.saturating_add(CANDIDATES_PER_ARTIST));
-    let kept = scores.clone();
     let more = best(&mut scores, bound, exact, wanted, loose);
     let mut enough = diversity::walk(catalogue, &more, limit, cap);
     if enough.len() < limit {
-        enough = best(&mut { kept }, bound, exact, limit, caps(cap));
+        // The caps leave few: the whole ranking is walked down for them, on scores that were not used up.
+        let (mut scores, bound, _) = scan();
+        enough = best(&mut scores, bound, exact, limit, caps(cap));
     }
     let tracks = enough
         .iter()

@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! 1. A signed checkpoint is stored beside the log, then remembered beside the keys, and only then given out.
-//! 2. No two signed checkpoints of a log contradict each other: see [`Tree::store_checkpoint`].
+//! 2. No signed checkpoint contradicts one that the log has stored ([`Tree::store_checkpoint`]) or the largest one that is
+//!    remembered beside the keys ([`refuse_lost_history`]).
 //!
 //! Any number of processes may seal one log at the same time. That one of them keeps the schedule (the one that holds the
 //! [lock of that duty](crate::Duty::SEAL)) saves the others the work and is not needed for anything to be right.

@@ -72,7 +72,10 @@ pub async fn verify_log(
     demands: &Demands,
     progress: impl FnMut(u64) + Send,
 ) -> Result<VerifiedLog, VerifyLogError> {
-    let head = log.kept_head().await.map_err(damaged_head)?;
+    let head = log
+        .kept_head()
+        .await
+        .map_err(|error| damaged(error, "the log's head"))?;
     let tree = log.tree();
     let signed = Signed::read(&tree, demands).await?;
     // What cannot be decoded is told after the records, which it is made of.
@@ -114,10 +117,11 @@ pub async fn verify_log(
     })
 }
 
-fn damaged_head(error: LogError) -> VerifyLogError {
+/// What cannot be read as what it should be is a fault of its table; else the log did not answer.
+fn damaged(error: LogError, what: &str) -> VerifyLogError {
     match error {
         LogError::Corrupt(_) => Fault::Table {
-            what: "the log's head".to_owned(),
+            what: what.to_owned(),
         }
         .into(),
         error => error.into(),
@@ -138,7 +142,8 @@ impl Signed {
         let mut signed = Self::default();
         let mut after = 0;
         loop {
-            let page = tree.checkpoints_after(after, SMALL_PAGE).await?;
+            let page = tree.checkpoints_after(after, SMALL_PAGE).await;
+            let page = page.map_err(|error| damaged(error, "the signed checkpoints"))?;
             for stored in &page {
                 after = stored.size;
                 signed.stored += 1;

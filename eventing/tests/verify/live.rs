@@ -312,6 +312,7 @@ async fn a_change_of_what_is_beside_the_records_is_named() {
         "UPDATE merkle_frontier SET edge = zeroblob(length(edge))",
         "UPDATE merkle_frontier SET size = 299",
         "UPDATE signed_checkpoints SET root = zeroblob(32) WHERE size = 300",
+        "UPDATE signed_checkpoints SET root = x'00' WHERE size = 300",
         "INSERT INTO streams (name, version, position) VALUES ('what', 3, 4)",
     ] {
         let fault = live.after(change).await;

@@ -10,14 +10,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use eventing::{KeyError, Keys, Payload, SealedPayload, SubjectId};
-use rayon::prelude::*;
 
 use super::batch::{Batch, LookupKey, StoredView, ViewWrite};
 use super::snapshot::Table;
 use super::{ViewError, layout};
 
-/// Writes of a batch from which on all cores seal: those of a rebuild, which waits for it. A live batch has a few.
-const PARALLEL_MIN: usize = 64;
 /// The first byte of a sealed value. JSON begins with no such byte.
 const SEALED: u8 = 1;
 const SUBJECT_BYTES: usize = 16;
@@ -49,17 +46,10 @@ impl Sealing {
             return Ok(Cow::Borrowed(batch));
         };
         let mut batch = batch.clone();
-        if batch.writes.len() < PARALLEL_MIN {
-            batch
-                .writes
-                .iter_mut()
-                .try_for_each(|write| seal_write(keys, write))?;
-        } else {
-            batch
-                .writes
-                .par_iter_mut()
-                .try_for_each(|write| seal_write(keys, write))?;
-        }
+        batch
+            .writes
+            .iter_mut()
+            .try_for_each(|write| seal_write(keys, write))?;
         Ok(Cow::Owned(batch))
     }
 
