@@ -41,7 +41,7 @@ impl Default for ConsumerSettings {
             prefetch: 1_024,
             batch_max: 512,
             busy_from: 16,
-            busy_interval: Duration::from_millis(10),
+            busy_interval: Duration::from_millis(20),
             catch_up_batch: 4_096,
             heal_every: Duration::from_secs(5),
             trail_every: Duration::from_millis(250),

@@ -16,24 +16,31 @@ mod repository;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
+use tokio::time::sleep;
 
 use crate::append::{Append, AppendError, Appended, NewReceipt, Receipt, ReceiptKey};
 use crate::ids::{ExpectedVersion, StreamId, SubjectId, Version};
+use crate::jitter;
 use crate::keys::{KeyError, Keys, Payload};
 use crate::log::{EventLog, LogError};
 use crate::record::{Body, EncodedEvent, NewEvent, SealedPayload, seal_context};
+use crate::traces::Appending;
 use cache::{AggregateCache, Held};
 use locks::StreamLocks;
 
 pub use error::{ExecuteError, LoadError};
 pub use order::{Executed, Loaded, Order, ReceiptDraft};
 
-/// How often an order is decided again when others append to its stream in between.
-const ATTEMPTS_MAX: usize = 8;
+/// How often an order is decided when others append to its stream in between.
+const ATTEMPTS_MAX: u32 = 12;
+/// The longest wait before a third attempt; it doubles with each further one, up to 64 times. Processes that write to one stream
+/// fall out of step in it.
+const PAUSE: Duration = Duration::from_millis(1);
 /// How often an append is sent again when nobody knows whether it happened. It carries the same event ids.
 const UNKNOWN_RETRIES_MAX: usize = 3;
 
@@ -196,7 +203,10 @@ impl<C> Executor<C> {
             self.inner.keys.create(subject).await.map_err(LoadError::from)?;
         }
         self.refuse_erased(&order.stream, order.subject).await?;
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
+            if let Some(doublings) = attempt.checked_sub(2) {
+                sleep(jitter::up_to(PAUSE * 2_u32.pow(doublings.min(6)))).await;
+            }
             if let Attempt::Done(executed) = self.attempt(&order).await? {
                 return Ok(executed);
             }
@@ -276,8 +286,11 @@ impl<C> Executor<C> {
         A: Aggregate + Clone + 'static,
         C: Codec<A>,
     {
-        let (append, added_weight) = self.draft(order, held.version, &events).await?;
-        match self.append_surely(append).await {
+        let (mut append, added_weight) = self.draft(order, held.version, &events).await?;
+        let appending = Appending::begin(&mut append);
+        let appended = self.append_surely(append).await;
+        appending.end(&appended);
+        match appended {
             Ok(Appended {
                 position,
                 version,

@@ -1,12 +1,11 @@
-//! XChaCha20-Poly1305 under one key.
+//! Sealing under one key.
 
 use bytes::Bytes;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload as Message};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::KeyError;
+use super::xchacha::{Cipher, NONCE_LEN};
 use crate::record::SealedPayload;
 
 /// Random bytes from the system. Without them nothing may be sealed, so a failing source ends the program.
@@ -18,7 +17,7 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 
 /// A key ready for use. Its memory is cleared when it is dropped.
 pub(super) struct DataKey {
-    cipher: XChaCha20Poly1305,
+    cipher: Cipher,
     fingerprint: [u8; 16],
 }
 
@@ -28,21 +27,14 @@ impl DataKey {
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&hash[..16]);
         Self {
-            cipher: XChaCha20Poly1305::new((&**key).into()),
+            cipher: Cipher::new(key),
             fingerprint,
         }
     }
 
     pub(super) fn seal(&self, context: &[u8], plaintext: &[u8]) -> SealedPayload {
-        let nonce: [u8; 24] = random();
-        let message = Message {
-            msg: plaintext,
-            aad: context,
-        };
-        let data = self
-            .cipher
-            .encrypt(&XNonce::from(nonce), message)
-            .expect("a payload is far below 256 GiB");
+        let nonce: [u8; NONCE_LEN] = random();
+        let data = self.cipher.seal(&nonce, context, plaintext);
         SealedPayload {
             key: self.fingerprint,
             nonce,
@@ -54,14 +46,10 @@ impl DataKey {
         if sealed.key != self.fingerprint {
             return Err(KeyError::Damaged("sealed under another key"));
         }
-        let message = Message {
-            msg: &sealed.data,
-            aad: context,
-        };
-        let opened = self.cipher.decrypt(&XNonce::from(sealed.nonce), message);
+        let opened = self.cipher.open(&sealed.nonce, context, &sealed.data);
         opened
             .map(Bytes::from)
-            .map_err(|_| KeyError::Damaged("it was changed, or does not belong here"))
+            .ok_or(KeyError::Damaged("it was changed, or does not belong here"))
     }
 }
 

@@ -1,22 +1,20 @@
 //! Keys under the master key, as they are stored.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload as Message};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use super::sealing::random;
+use super::xchacha::{Cipher, NONCE_LEN};
 use super::{KeyError, MasterKey};
 
-const NONCE_LEN: usize = 24;
 /// What the pepper is wrapped for; a subject's key is wrapped for its id.
 pub(super) const PEPPER_CONTEXT: &[u8] = b"segue pepper";
 
 /// Wraps and unwraps keys: a nonce and the sealed 32 bytes.
-pub(super) struct Wrapper(XChaCha20Poly1305);
+pub(super) struct Wrapper(Cipher);
 
 impl Wrapper {
     pub(super) fn new(master: &MasterKey) -> Self {
-        Self(XChaCha20Poly1305::new(master.bytes().into()))
+        Self(Cipher::new(master.bytes()))
     }
 
     /// A new random key, wrapped for `context`.
@@ -27,28 +25,14 @@ impl Wrapper {
     /// `key`, wrapped for `context`.
     pub(super) fn wrap(&self, context: &[u8], key: &Zeroizing<[u8; 32]>) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random();
-        let message = Message {
-            msg: &key[..],
-            aad: context,
-        };
-        let sealed = self
-            .0
-            .encrypt(&XNonce::from(nonce), message)
-            .expect("32 bytes can be sealed");
+        let sealed = self.0.seal(&nonce, context, &key[..]);
         [&nonce[..], &sealed].concat()
     }
 
     pub(super) fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         let damaged = || KeyError::Damaged("a wrapped key does not open");
         let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
-        let message = Message {
-            msg: sealed,
-            aad: context,
-        };
-        let opened = self
-            .0
-            .decrypt(&XNonce::from(*nonce), message)
-            .map_err(|_| damaged())?;
+        let opened = self.0.open(nonce, context, sealed).ok_or_else(damaged)?;
         let opened = Zeroizing::new(opened);
         let mut key = Zeroizing::new([0; 32]);
         if opened.len() != key.len() {

@@ -56,7 +56,7 @@ impl Known {
         let digests: Vec<&[u8]> = claims.iter().map(|claim| &claim.digest[..]).collect();
         // Sent one behind the other without waiting: the server carries them out in this order, each on what is committed
         // when it begins, and so all but the first under the lock.
-        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({LOG_LOCK})");
+        let begin = begin();
         let ((), head, streams, used, receipts, claims) = futures::try_join!(
             client.batch_execute(&begin),
             client.query_one(&statements.head, &[]),
@@ -129,6 +129,11 @@ impl Known {
         }
         Ok(())
     }
+}
+
+/// Begins a transaction and waits for the log's lock.
+pub(super) fn begin() -> String {
+    format!("BEGIN; SELECT pg_advisory_xact_lock({LOG_LOCK})")
 }
 
 pub(super) fn claim_of(change: &ClaimChange) -> &Claim {

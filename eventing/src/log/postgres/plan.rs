@@ -16,6 +16,7 @@ use crate::record::{RecordedEvent, line};
 #[derive(Debug)]
 pub(super) struct Plan {
     known: Known,
+    after: Position,
     /// New records with their streams' numbers, in order.
     pub(super) events: Vec<(i64, RecordedEvent)>,
     moved: HashSet<StreamId>,
@@ -33,6 +34,7 @@ impl Plan {
         let now = DateTime::from_timestamp_micros(recorded_at)
             .ok_or_else(|| LogError::Corrupt("the time of the last record".to_owned()))?;
         Ok(Self {
+            after: known.position,
             known,
             events: Vec::new(),
             moved: HashSet::new(),
@@ -41,6 +43,11 @@ impl Plan {
             now,
             ids: HashSet::new(),
         })
+    }
+
+    /// Where the log stands before the batch.
+    pub(super) fn after(&self) -> Position {
+        self.after
     }
 
     /// Where the log stands after the batch.

@@ -1,4 +1,7 @@
 //! The writer's statements, prepared once for a connection.
+//!
+//! Those that store hold only while the log's head is where the batch was decided, which is their last parameter: elsewhere
+//! they change nothing. The head moves last.
 
 use tokio_postgres::{Client, Error, Statement};
 
@@ -44,13 +47,15 @@ impl Statements {
             insert_events: client
                 .prepare(
                     "INSERT INTO segue.events (position, stream, version, type, id, leaf_hash, record)
-                     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::bytea[], $7::bytea[])",
+                     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::bytea[], $7::bytea[])
+                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $8)",
                 )
                 .await?,
             move_streams: client
                 .prepare(
                     "INSERT INTO segue.streams (name, no, version, position)
                      SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $5)
                      ON CONFLICT (name) DO UPDATE SET version = EXCLUDED.version, position = EXCLUDED.position",
                 )
                 .await?,
@@ -68,11 +73,12 @@ impl Statements {
             insert_receipts: client
                 .prepare(
                     "INSERT INTO segue.receipts (key, fingerprint, answer, subject, position, recorded_at)
-                     SELECT * FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[], $4::uuid[], $5::bigint[], $6::bigint[])",
+                     SELECT * FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[], $4::uuid[], $5::bigint[], $6::bigint[])
+                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $7)",
                 )
                 .await?,
             move_head: client
-                .prepare("UPDATE segue.log_head SET position = $1, recorded_at = $2")
+                .prepare("UPDATE segue.log_head SET position = $1, recorded_at = $2 WHERE position = $3")
                 .await?,
         })
     }

@@ -3,6 +3,9 @@
 //! It takes what has arrived since the last commit and writes it in one transaction under the log's lock, so that positions
 //! are gapless and in commit order whoever appends. An answer is given only when it is known to be true: after a commit that
 //! was not answered, the task takes the lock again, which it gets only when the other transaction is over, and looks.
+//!
+//! While nobody else appends, what the last transactions left is known ([`remembered`](super::remembered)), and one round trip
+//! does all. Otherwise a first one reads, under the lock, what the batch touches.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,15 +15,18 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::ready;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::connect::PostgresConfig;
 use super::known::{self, Known};
 use super::plan::Plan;
+use super::remembered::Remembered;
 use super::statements::Statements;
-use super::{LOG_LOCK, reader, to_sql, within};
+use super::{reader, to_sql, within};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
 use crate::log::measures::AppendMeasures;
@@ -48,6 +54,7 @@ pub(super) struct WaitingAppend {
 pub(super) struct Writer {
     config: PostgresConfig,
     connection: Option<Session>,
+    remembered: Remembered,
     tail: Arc<Tail>,
     measures: AppendMeasures,
 }
@@ -58,10 +65,30 @@ struct Session {
     statements: Statements,
 }
 
+/// What waits, and what comes while those who are about to send have their turn: on a busy machine that is most of those who
+/// were just answered, and a transaction costs as much for one as for many of them.
+async fn gather(first: WaitingAppend, jobs: &mut mpsc::Receiver<WaitingAppend>) -> Vec<WaitingAppend> {
+    let mut batch = vec![first];
+    loop {
+        yield_now().await;
+        let before = batch.len();
+        while batch.len() < BATCH_LEN_MAX
+            && let Ok(next) = jobs.try_recv()
+        {
+            batch.push(next);
+        }
+        if batch.len() == before || batch.len() == BATCH_LEN_MAX {
+            return batch;
+        }
+    }
+}
+
 /// Where a transaction failed, which tells what can be true after it.
 enum BatchFault {
     /// Before the commit was sent: nothing is written.
     BeforeCommit(LogError),
+    /// A key that must be new is there already: nothing is written.
+    Taken(LogError),
     /// In the commit: it may have happened.
     InCommit(LogError),
 }
@@ -70,7 +97,8 @@ impl BatchFault {
     /// After a statement that the server refused, the commit that follows it only rolls back. After one that was not
     /// answered, the commit may have gone out and happened.
     fn of_statement(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
+        match error.code() {
+            Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Taken(error.into()),
             Some(_) => Self::BeforeCommit(error.into()),
             None => Self::InCommit(error.into()),
         }
@@ -82,6 +110,7 @@ impl Writer {
         Self {
             config,
             connection: None,
+            remembered: Remembered::default(),
             tail,
             measures,
         }
@@ -90,13 +119,7 @@ impl Writer {
     /// Works until no handle of the log is left.
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<WaitingAppend>) {
         while let Some(first) = jobs.recv().await {
-            let mut batch = vec![first];
-            while batch.len() < BATCH_LEN_MAX
-                && let Ok(next) = jobs.try_recv()
-            {
-                batch.push(next);
-            }
-            self.append_all(batch).await;
+            self.append_all(gather(first, &mut jobs).await).await;
         }
     }
 
@@ -110,9 +133,10 @@ impl Writer {
         };
         let begun = Instant::now();
         let appends: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
-        match append_in(&session, &appends).await {
+        match self.append_in(&session, &appends).await {
             Ok((answers, plan)) => {
                 self.connection = Some(session);
+                self.remembered.committed(&plan);
                 self.measures.committed(batch.len(), begun.elapsed());
                 self.tail
                     .committed(plan.events.iter().map(|(_, event)| event), plan.position());
@@ -123,7 +147,7 @@ impl Writer {
                 }
             }
             // The connection is given up: with it goes whatever its transaction had begun.
-            Err(BatchFault::BeforeCommit(error)) => {
+            Err(BatchFault::BeforeCommit(error) | BatchFault::Taken(error)) => {
                 self.measures.failed();
                 tracing::warn!(error.message = %chain(&error), appends = batch.len(), "a transaction of the log failed");
                 refuse_all(batch, &error);
@@ -137,6 +161,49 @@ impl Writer {
         }
     }
 
+    /// Writes a batch in one transaction.
+    async fn append_in(
+        &mut self,
+        session: &Session,
+        batch: &[&Append],
+    ) -> Result<(Answers, Plan), BatchFault> {
+        failpoint!("append.before_begin");
+        let written = match self.trusting(session, batch).await? {
+            Some(written) => written,
+            None => asking(session, batch).await?,
+        };
+        failpoint!("append.after_commit");
+        Ok(written)
+    }
+
+    /// Writes a batch in one round trip, on what is remembered. Nothing is written, and nothing answered, when somebody else has
+    /// appended meanwhile or something must be looked up first.
+    async fn trusting(
+        &mut self,
+        session: &Session,
+        batch: &[&Append],
+    ) -> Result<Option<(Answers, Plan)>, BatchFault> {
+        let Some(known) = self.remembered.of(batch) else {
+            return Ok(None);
+        };
+        let (answers, plan) = decide(known, batch).map_err(BatchFault::BeforeCommit)?;
+        // Why one is refused, the database may know better.
+        if plan.is_empty() || answers.iter().any(Result::is_err) {
+            return Ok(None);
+        }
+        failpoint!("append.before_commit");
+        let begun = async { session.client.batch_execute(&known::begin()).await };
+        match commit(session, &plan, begun).await {
+            Ok(true) => Ok(Some((answers, plan))),
+            Ok(false) => {
+                self.remembered.overtaken();
+                Ok(None)
+            }
+            Err(BatchFault::Taken(_)) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// The connection, made anew if it is gone, tried until `deadline`.
     async fn session(&mut self, deadline: Instant) -> Result<Session, LogError> {
         if let Some(session) = self
@@ -146,6 +213,8 @@ impl Writer {
         {
             return Ok(session);
         }
+        // While there was none, the database may have been put back.
+        self.remembered.forget();
         loop {
             let connecting = async { Ok(self.connect().await?) };
             let error = match within(RECONNECT_LIMIT, connecting).await {
@@ -205,9 +274,7 @@ impl Writer {
 }
 
 async fn look(client: &Client, append: &Append) -> Result<Result<Appended, AppendError>, LogError> {
-    client
-        .batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOG_LOCK})"))
-        .await?;
+    client.batch_execute(&known::begin()).await?;
     let appended = known::find_earlier(client, append).await?;
     let receipt = match &append.receipt {
         Some(receipt) => reader::receipt(client, &receipt.key).await?,
@@ -227,56 +294,82 @@ async fn look(client: &Client, append: &Append) -> Result<Result<Appended, Appen
 type Values<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
 type Answers = Vec<Result<Appended, AppendError>>;
 
-/// Writes a batch in one transaction of two round trips: one begins it and reads what the batch touches, the other stores
-/// and commits.
-async fn append_in(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), BatchFault> {
-    failpoint!("append.before_begin");
-    let (answers, plan) = within(STEP_LIMIT, decide(session, batch))
+/// Writes a batch in two round trips: one begins the transaction and reads what the batch touches, the other stores and commits.
+async fn asking(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), BatchFault> {
+    let Session { client, statements } = session;
+    let asked = async { decide(Known::read(client, statements, batch).await?, batch) };
+    let (answers, plan) = within(STEP_LIMIT, asked)
         .await
         .map_err(BatchFault::BeforeCommit)?;
     failpoint!("append.before_commit");
-    commit(session, &plan).await?;
-    failpoint!("append.after_commit");
-    Ok((answers, plan))
+    match commit(session, &plan, ready(Ok(()))).await? {
+        true => Ok((answers, plan)),
+        false => Err(BatchFault::BeforeCommit(LogError::Corrupt(
+            "the log's head moved under its lock".to_owned(),
+        ))),
+    }
 }
 
-async fn decide(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), LogError> {
-    let Session { client, statements } = session;
-    let known = Known::read(client, statements, batch).await?;
+fn decide(known: Known, batch: &[&Append]) -> Result<(Answers, Plan), LogError> {
     let mut plan = Plan::new(known, now_micros())?;
     let answers = batch.iter().map(|append| plan.append(append)).collect();
     Ok((answers, plan))
 }
 
-/// Stores the plan and commits, all sent before the first answer is waited for.
-async fn commit(session: &Session, plan: &Plan) -> Result<(), BatchFault> {
+/// Stores the plan and commits, behind what `begun` sends, all sent before the first answer is waited for. False when the log's
+/// head is not where the plan stands: then nothing was written.
+async fn commit(
+    session: &Session,
+    plan: &Plan,
+    begun: impl Future<Output = Result<(), tokio_postgres::Error>>,
+) -> Result<bool, BatchFault> {
     let Session { client, statements } = session;
-    let mut storing = pin!(store(client, statements, plan));
+    let mut storing = pin!(async {
+        let ((), is_stored) = futures::try_join!(begun, store(client, statements, plan))?;
+        Ok(is_stored)
+    });
     // The first poll sends every statement. What fails in it was not sent, and then the commit is not sent either.
     let stored = match futures::poll!(storing.as_mut()) {
-        Poll::Ready(Err(error)) => return Err(BatchFault::BeforeCommit(error.into())),
-        Poll::Ready(Ok(())) => ready(Ok(())).left_future(),
+        Poll::Ready(Err(error)) => {
+            let error: tokio_postgres::Error = error;
+            return Err(BatchFault::BeforeCommit(error.into()));
+        }
+        Poll::Ready(Ok(is_stored)) => ready(Ok(is_stored)).left_future(),
         Poll::Pending => storing.right_future(),
     };
     let answered = async { Ok(futures::join!(stored, client.batch_execute("COMMIT"))) };
     let (stored, committed) = within(STEP_LIMIT, answered).await.map_err(BatchFault::InCommit)?;
-    stored.map_err(BatchFault::of_statement)?;
-    committed.map_err(|error| BatchFault::InCommit(error.into()))
+    let is_stored = stored.map_err(BatchFault::of_statement)?;
+    committed.map_err(|error| BatchFault::InCommit(error.into()))?;
+    Ok(is_stored)
 }
 
 /// Sends every statement before the first answer is waited for. All must succeed: a commit after one that failed only rolls
-/// back.
-async fn store(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), tokio_postgres::Error> {
+/// back. False when the head is elsewhere and nothing was stored.
+async fn store(client: &Client, statements: &Statements, plan: &Plan) -> Result<bool, tokio_postgres::Error> {
     if plan.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
-    futures::try_join!(
+    let ((), (), (), (), is_moved) = futures::try_join!(
         store_events(client, statements, plan),
         store_streams(client, statements, plan),
         store_claims(client, statements, plan),
         store_receipts(client, statements, plan),
+        move_head(client, statements, plan),
     )?;
-    Ok(())
+    Ok(is_moved)
+}
+
+/// The last statement: the ones before it hold where the head was.
+async fn move_head(
+    client: &Client,
+    statements: &Statements,
+    plan: &Plan,
+) -> Result<bool, tokio_postgres::Error> {
+    let (position, recorded_at) = (to_sql(plan.position().0), plan.recorded_at());
+    let after = to_sql(plan.after().0);
+    let head: Values<'_, 3> = [&position, &recorded_at, &after];
+    Ok(client.execute(&statements.move_head, &head).await? == 1)
 }
 
 async fn store_events(
@@ -292,13 +385,11 @@ async fn store_events(
     let ids: Vec<uuid::Uuid> = events().map(|event| event.id.0).collect();
     let hashes: Vec<&[u8]> = events().map(|event| &event.leaf_hash[..]).collect();
     let records: Vec<&[u8]> = events().map(|event| &event.record[..]).collect();
-    let (position, recorded_at) = (to_sql(plan.position().0), plan.recorded_at());
-    let events: Values<'_, 7> = [&positions, &streams, &versions, &types, &ids, &hashes, &records];
-    let head: Values<'_, 2> = [&position, &recorded_at];
-    futures::try_join!(
-        client.execute(&statements.insert_events, &events),
-        client.execute(&statements.move_head, &head),
-    )?;
+    let after = to_sql(plan.after().0);
+    let values: Values<'_, 8> = [
+        &positions, &streams, &versions, &types, &ids, &hashes, &records, &after,
+    ];
+    client.execute(&statements.insert_events, &values).await?;
     Ok(())
 }
 
@@ -317,7 +408,7 @@ async fn store_streams(
     client
         .execute(
             &statements.move_streams,
-            &[&names, &numbers, &versions, &positions],
+            &[&names, &numbers, &versions, &positions, &to_sql(plan.after().0)],
         )
         .await?;
     Ok(())
@@ -374,7 +465,15 @@ async fn store_receipts(
     client
         .execute(
             &statements.insert_receipts,
-            &[&keys, &fingerprints, &answers, &subjects, &positions, &times],
+            &[
+                &keys,
+                &fingerprints,
+                &answers,
+                &subjects,
+                &positions,
+                &times,
+                &to_sql(plan.after().0),
+            ],
         )
         .await?;
     Ok(())
