@@ -6,19 +6,22 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use eventing::{CorrelationId, EventFilter, EventId, EventLog, LogError, Position, RecordedEvent};
 use serde::{Serialize, Serializer};
 
-/// The most records of one chain that are told; a request causes a handful.
+/// The most records of one chain that are told at a time; a request causes a handful.
 pub const CHAIN_EVENTS_MAX: usize = 1_000;
 
-/// A chain of causes.
+/// A chain of causes, or a part of it.
 #[derive(Debug, Serialize)]
 pub struct Chain {
     /// Its id.
     pub correlation: String,
     /// How many records are told.
     pub events: usize,
-    /// False when the chain has more than [`CHAIN_EVENTS_MAX`] records: then the first ones are told.
+    /// False when the chain may go on after what is told.
     pub complete: bool,
-    /// The records that no other one of the chain caused, in order, each with what it caused.
+    /// The position after which it goes on; absent when it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// The records that no other one that is told caused, in order, each with what it caused.
     pub roots: Vec<Link>,
 }
 
@@ -52,31 +55,33 @@ fn micros<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S
 }
 
 impl Chain {
-    /// Reads a chain from the log as it is now; none if no record carries its id. Safe to drop at any point.
+    /// Reads a chain after a position, from the log as it is now; none if no record there carries its id. One search of bounded
+    /// work: what it did not get to, or beyond [`CHAIN_EVENTS_MAX`] records, is for the next one. Safe to drop at any point.
     ///
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
-    pub async fn read(log: &EventLog, correlation: CorrelationId) -> Result<Option<Self>, LogError> {
-        let mut events: Vec<RecordedEvent> = Vec::new();
-        let mut after = Position::START;
-        let complete = loop {
-            let filter = EventFilter {
-                correlation: Some(correlation),
-                ..EventFilter::after(after, CHAIN_EVENTS_MAX + 1 - events.len())
-            };
-            let found = log.search(filter).await?;
-            events.extend(found.events);
-            after = found.searched_to;
-            if events.len() > CHAIN_EVENTS_MAX || found.is_at_the_end {
-                break events.len() <= CHAIN_EVENTS_MAX;
-            }
+    pub async fn read(
+        log: &EventLog,
+        correlation: CorrelationId,
+        after: Position,
+    ) -> Result<Option<Self>, LogError> {
+        let filter = EventFilter {
+            correlation: Some(correlation),
+            ..EventFilter::after(after, CHAIN_EVENTS_MAX + 1)
         };
-        events.truncate(CHAIN_EVENTS_MAX);
-        Ok((!events.is_empty()).then(|| Self::of(correlation, &events, complete)))
+        let mut found = log.search(filter).await?;
+        let next = match found.events.get(CHAIN_EVENTS_MAX - 1) {
+            Some(last) if found.events.len() > CHAIN_EVENTS_MAX => Some(last.position),
+            _ if found.is_at_the_end => None,
+            _ => Some(found.searched_to),
+        };
+        found.events.truncate(CHAIN_EVENTS_MAX);
+        let is_there = !found.events.is_empty() || next.is_some();
+        Ok(is_there.then(|| Self::of(correlation, &found.events, next)))
     }
 
     /// Puts the records of a chain, which are in order, under their causes.
-    fn of(correlation: CorrelationId, events: &[RecordedEvent], complete: bool) -> Self {
+    fn of(correlation: CorrelationId, events: &[RecordedEvent], next: Option<Position>) -> Self {
         let place: HashMap<EventId, usize> = events.iter().map(|event| event.id).zip(0..).collect();
         let mut links: Vec<Option<Link>> = events.iter().map(|event| Some(Link::of(event))).collect();
         let mut roots = Vec::new();
@@ -98,7 +103,8 @@ impl Chain {
         Self {
             correlation: correlation.to_string(),
             events: events.len(),
-            complete,
+            complete: next.is_none(),
+            next_cursor: next.map(|next| next.to_string()),
             roots,
         }
     }

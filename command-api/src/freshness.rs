@@ -50,6 +50,12 @@ impl Freshness {
         self.min > Position::START
     }
 
+    /// The position that was asked for; 0 where none was.
+    #[must_use]
+    pub fn min(&self) -> Position {
+        self.min
+    }
+
     /// Whether the caller is ready to wait for something.
     #[must_use]
     pub fn is_patient(&self) -> bool {

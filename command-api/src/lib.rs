@@ -49,6 +49,7 @@ mod streams;
 pub mod testing;
 pub mod throttle;
 pub mod tokens;
+mod traces;
 mod worker;
 
 pub use access::{AuditorRead, record_read};

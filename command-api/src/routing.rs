@@ -8,14 +8,15 @@ use axum::{
 };
 use http::HeaderValue;
 
-use crate::{metrics, panics, routes, state::ApiState};
+use crate::{metrics, panics, routes, state::ApiState, traces};
 
-/// Every route, with everything around it: panics are caught, browsers are told to take nothing for something else, and what
-/// was answered is counted.
+/// Every route, with everything around it: panics are caught, browsers are told to take nothing for something else, each request
+/// is put into its trace, and what was answered is counted.
 pub fn router(state: ApiState) -> Router {
     routes::routes()
         .layer(middleware::from_fn(panics::catch))
         .layer(middleware::from_fn(harden))
+        .layer(middleware::from_fn(traces::follow))
         .layer(middleware::from_fn_with_state(state.clone(), metrics::measure))
         .with_state(state)
 }

@@ -7,6 +7,7 @@
 //! - [`sealer`]: grows the tree beside the appends, and signs checkpoints over it.
 //! - [`notes`]: signed notes and checkpoints, keys of logs and witnesses, proofs as files.
 //! - [`bus`], [`relay`], [`consumer`], [`dead_letters`]: hand records on, at least once, and trust the log only.
+//! - [`traces`]: what happens to a request, told as one trace.
 //! - [`verify`]: whether a history, in the log or exported, is the one that was signed.
 //! - [`testing`]: the contract every adapter must keep.
 //!
@@ -35,6 +36,7 @@ pub mod record;
 pub mod relay;
 pub mod sealer;
 pub mod testing;
+pub mod traces;
 pub mod verify;
 
 pub use append::{

@@ -22,6 +22,7 @@ use crate::{
     bus::{Bus, BusError, Confirmation},
     consumer::chain_of,
     failpoint,
+    traces::Publishing,
 };
 
 /// Events published together at most: a broker's window of outstanding confirmations. Each window costs one wait for the
@@ -216,7 +217,9 @@ impl Relay {
         }
         let is_full = events.len() >= self.window || bytes_of(&events) >= BATCH_BYTES_MAX / 2;
         failpoint!("relay.before_publish");
+        let publishing = Publishing::begin();
         let confirmations = self.publish(&events).await?;
+        publishing.end(&self.bus, &events, &confirmations);
         failpoint!("relay.after_publish");
         self.advance(&events, &confirmations).await?;
         Ok(if is_full {

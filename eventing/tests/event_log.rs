@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use eventing::log::SEARCHED_MAX;
 use eventing::testing::TempDir;
-use eventing::testing::event_log::{an_append, new_stream};
+use eventing::testing::event_log::{an_append, new_stream, tamper_with_file};
 use eventing::{
-    Append, AppendError, EventLog, ExpectedVersion, LogConfig, LogError, Metadata, NewEvent, Position,
-    RecordedEvent, SchemaVersion, Version,
+    Append, AppendError, CorrelationId, EventFilter, EventId, EventLog, ExpectedVersion, LogConfig, LogError,
+    Metadata, NewEvent, Position, RecordedEvent, SchemaVersion, SubjectId, Version,
 };
 
 eventing::event_log_contract!(sqlite, eventing::testing::LogUnderTest::sqlite);
@@ -168,4 +169,56 @@ async fn an_append_waits_while_another_process_writes() {
     assert!(!waiting.is_finished(), "it cannot have been written");
     file.execute_batch("ROLLBACK").expect("the lock is free");
     waiting.await.expect("it ends").expect("it is appended");
+}
+
+#[tokio::test]
+async fn a_search_that_no_index_helps_looks_through_a_bounded_part() {
+    const HEAD: u64 = 500_000;
+    let dir = TempDir::new();
+    let log = open(dir.path()).await;
+    let appended = log
+        .append(an_append(&new_stream(), ExpectedVersion::NoStream, 1))
+        .await
+        .expect("an append");
+    drop(log);
+    // As if there were many records more.
+    let sql = format!("UPDATE log_head SET position = {HEAD}");
+    tamper_with_file(dir.path(), &sql, &[]);
+    let log = open(dir.path()).await;
+    let all = || EventFilter::after(Position::START, 10);
+    let of_types = |name: &str| EventFilter {
+        event_type: Some(name.to_owned()),
+        ..all()
+    };
+    let looked_through = [
+        of_types("test."),
+        EventFilter {
+            category: Some("test".to_owned()),
+            ..all()
+        },
+        EventFilter {
+            subject: Some(SubjectId(EventId::new().0)),
+            ..all()
+        },
+        EventFilter {
+            correlation: Some(CorrelationId::new()),
+            ..all()
+        },
+    ];
+    for filter in looked_through {
+        let found = log.search(filter.clone()).await.expect("a search");
+        assert_eq!(
+            (found.searched_to, found.is_at_the_end),
+            (Position(SEARCHED_MAX), false),
+            "{filter:?}"
+        );
+        let next = EventFilter {
+            after: found.searched_to,
+            ..filter
+        };
+        let next = log.search(next).await.expect("a search");
+        assert_eq!(next.searched_to, Position(2 * SEARCHED_MAX));
+    }
+    let found = log.search(of_types("test.happened")).await.expect("a search");
+    assert_eq!((found.events, found.is_at_the_end), (appended.events, true));
 }

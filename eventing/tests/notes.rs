@@ -115,6 +115,7 @@ fn what_was_written_first_is_read_and_believed() {
 
     let demands = Demands {
         key: Some(key),
+        older_keys: Vec::new(),
         old_checkpoint: Some(cosigned),
     };
     let verified = verify(&golden("notes", "export.ndjson")[..], &demands, |_| {}).expect("it is sound");

@@ -136,33 +136,43 @@ pub(crate) fn was_overtaken(
     if !store.is_remote() || mismatch.table != Table::Lookups {
         return Ok(false);
     }
-    let Some(stream) = mismatch.stream() else {
-        return Ok(false);
-    };
+    match mismatch.stream() {
+        Some(stream) => has_moved_on(store, live, &stream),
+        None => Ok(false),
+    }
+}
+
+/// Whether a live view has changed since it was copied.
+pub(crate) fn has_moved_on(store: &ViewStore, live: Side<'_>, stream: &StreamId) -> Result<bool, ViewError> {
     let now = store.snapshot()?;
-    let before = live.snapshot.view(live.generation, &stream)?;
+    let before = live.snapshot.view(live.generation, stream)?;
     let before = live
         .snapshot
         .sealing()
         .open_view(stream.as_str().as_bytes(), before)?;
-    Ok(now.view(live.generation, &stream)? != before)
+    Ok(now.view(live.generation, stream)? != before)
+}
+
+/// The stream whose view a lookup leads to: its key begins with its index, and its value is an id.
+pub(crate) fn leads_to(key: &[u8], value: &[u8]) -> Option<StreamId> {
+    let index = key.split(|byte| *byte == 0).next()?;
+    let category = match std::str::from_utf8(index).ok()? {
+        PENDING | PLAYLISTS_OF => PlaylistId::CATEGORY,
+        _ => AccountId::CATEGORY,
+    };
+    let id = std::str::from_utf8(value).ok()?;
+    StreamId::parse(&format!("{category}-{id}")).ok()
 }
 
 impl Mismatch<'_> {
     /// The stream that the row belongs to, where that can be told.
     pub(crate) fn stream(&self) -> Option<StreamId> {
-        let mut parts = self.key.split(|byte| *byte == 0);
-        let first = parts.next()?;
         match self.table {
-            Table::Views | Table::Entries => stream_id(first).ok(),
-            Table::Lookups => {
-                let category = match std::str::from_utf8(first).ok()? {
-                    PENDING | PLAYLISTS_OF => PlaylistId::CATEGORY,
-                    _ => AccountId::CATEGORY,
-                };
-                let id = std::str::from_utf8(self.live.as_deref().or(self.fresh.as_deref())?).ok()?;
-                StreamId::parse(&format!("{category}-{id}")).ok()
+            Table::Views | Table::Entries => {
+                let name = self.key.split(|byte| *byte == 0).next()?;
+                stream_id(name).ok()
             }
+            Table::Lookups => leads_to(self.key, self.live.as_deref().or(self.fresh.as_deref())?),
         }
     }
 

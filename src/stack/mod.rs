@@ -1,16 +1,24 @@
 //! The stores of a process, opened: log, keys, views, model registry.
+//!
+//! Whoever works on an instance opens it here, and so takes part in using its data folder and has its log compared with what
+//! was signed of it before anything is appended.
 
 mod bus;
+mod folder;
+mod history;
 mod log;
 mod models;
 mod views;
 
-use anyhow::Context;
+use std::sync::Arc;
+
+use eventing::backup::FolderLock;
 use eventing::{EventLog, Keys};
 use projectors::{Catalogues, DomainExecutor, ViewStore};
 use workers::Registry;
 
 pub(crate) use self::bus::broker;
+pub(crate) use self::folder::use_folder;
 pub(crate) use self::log::master_key;
 pub(crate) use self::models::open as open_registry;
 pub(crate) use self::views::redis_config;
@@ -25,14 +33,32 @@ pub(crate) struct Stack {
     pub(crate) catalogues: Catalogues,
     pub(crate) executor: DomainExecutor,
     pub(crate) registry: Registry,
+    _in_use: Arc<FolderLock>,
+}
+
+/// Opens the log alone, for a tool that needs nothing else. It is refused as by [`Stack::open`].
+pub(crate) async fn open_log(settings: &Settings) -> anyhow::Result<(EventLog, FolderLock)> {
+    let in_use = use_folder(&settings.data)?;
+    let (log, keys) = log::open(settings).await?;
+    history::refuse_other(&log, &keys, settings).await?;
+    Ok((log, in_use))
 }
 
 impl Stack {
     /// Opens log and keys where the settings say, and everything else in the data folder; makes what is not there.
+    ///
+    /// # Errors
+    /// Also when the log is shorter than a checkpoint that was given out, or contradicts it, and the settings do not accept
+    /// that; or when the folder is being restored.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let data = &settings.data;
-        std::fs::create_dir_all(data)
-            .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+        let stack = Self::open_as_it_is(settings).await?;
+        history::refuse_other(&stack.log, &stack.keys, settings).await?;
+        Ok(stack)
+    }
+
+    /// The same with whatever log is there, for whoever judges it: nothing may be appended before it is found sound.
+    pub(crate) async fn open_as_it_is(settings: &Settings) -> anyhow::Result<Self> {
+        let in_use = use_folder(&settings.data)?;
         let (log, keys) = log::open(settings).await?;
         let views = views::open(settings, &keys).await?;
         let executor = DomainExecutor::new(log.clone(), keys.clone());
@@ -45,6 +71,7 @@ impl Stack {
             catalogues,
             executor,
             registry,
+            _in_use: Arc::new(in_use),
         })
     }
 

@@ -14,7 +14,6 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::cli::CatalogueCommand as Tool;
 use crate::output::{Output, Progress, remark, table};
-use crate::sealing;
 use crate::settings::Settings;
 use crate::stack::Stack;
 
@@ -96,7 +95,6 @@ const WOULD_IMPORT: &str = "could be imported; this was a dry run";
 /// Gives an instance without a catalogue the demo catalogue.
 pub(crate) async fn ensure_demo(settings: &Settings) -> anyhow::Result<()> {
     let stack = Stack::open(settings).await?;
-    sealing::refuse_other_history(&stack, settings).await?;
     if stack.log.stream_head(&stream()).await?.is_none() {
         remark(&format!(
             "no catalogue yet: making a demo catalogue of {DEMO_TRACKS} tracks"

@@ -18,6 +18,7 @@ use crate::settings::{Serving, Settings, Switch};
 use crate::stack::Stack;
 use crate::tools::audit::replay;
 use crate::tools::catalogue;
+use crate::traces::Traces;
 
 const PASSWORD: &str = "correct horse battery staple";
 const LISTENER: &str = "ada";
@@ -42,7 +43,7 @@ pub(crate) async fn run(output: Output) -> anyhow::Result<Outcome> {
     remark(&format!("A new instance in {}", folder.path().display()));
     catalogue::ensure_demo(&settings).await?;
     let stack = Stack::open(&settings).await?;
-    let sealer = sealing::sealer(&stack, &settings)?;
+    let sealer = sealing::sealer(&stack, &settings).await?;
     let running = Running::start(&stack, sealer, Bus::in_process(), &serving(), Role::ALL).await?;
     let told = tell(&stack, &Api::at(running.address())).await;
     running.stop().await?;
@@ -67,6 +68,7 @@ fn serving() -> Serving {
         throttle: Switch::On,
         drain_timeout_s: 5,
         drain_delay_s: 0,
+        traces: Traces::none(),
     }
 }
 

@@ -48,6 +48,7 @@ async fn rotate(settings: &Settings, output: Output, file: &Path) -> anyhow::Res
         "there are no keys in {}; nothing was changed",
         settings.data.display()
     );
+    let _in_use = stack::use_folder(&settings.data)?;
     let present = stack::master_key(settings)?;
     let mut progress = Progress::of("keys wrapped anew");
     let progress = move |done| progress.at(done);

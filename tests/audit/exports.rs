@@ -232,6 +232,32 @@ async fn a_live_log_verifies_until_a_byte_of_its_file_changes() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_memory_of_what_was_signed_is_damage() -> Result<()> {
+    let instance = Instance::with(20).await?;
+    instance.done(&["checkpoint"]).await?;
+    let key = instance.public_key().await?;
+    let origin = key.split('+').next().context("a name")?;
+    let path = instance.program.data().join("keys.db");
+    let mut bytes = std::fs::read(&path)?;
+    let first_line = format!("{origin}\n");
+    let at = bytes
+        .windows(first_line.len())
+        .position(|window| window == first_line.as_bytes())
+        .context("the note is in the file, and not in its write-ahead log")?;
+    bytes[at + origin.len()] = b'x';
+    std::fs::write(&path, bytes)?;
+    let (status, report) = instance.json(&["verify"]).await?;
+    assert_eq!(
+        (status, &report["fault"]["kind"]),
+        (4, &"corrupt".into()),
+        "{report}"
+    );
+    let message = report["fault"]["message"].as_str().context("a message")?;
+    assert!(message.contains("beside the keys"), "{message}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_without_a_log_is_not_verified_and_stays_empty() -> Result<()> {
     let instance = Instance::with(1).await?;
     let empty = instance.file("empty");

@@ -4,4 +4,5 @@ mod exports;
 mod history;
 mod independent;
 mod proofs;
+mod put_back;
 mod witness;

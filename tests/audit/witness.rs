@@ -1,13 +1,16 @@
 //! A witness of a log that is served.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bench::client::{Client, PASSWORD, Request};
 use bench::server::{Program, Server, copy_folder};
-use eventing::notes::{SignedCheckpoint, VerifierKey};
+use eventing::notes::{Checkpoint, SignedCheckpoint, SigningKey, VerifierKey};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::history::{Instance, grow, text};
 
@@ -51,14 +54,15 @@ impl Witnessed {
     }
 
     async fn witness(&self, server: &Server) -> Result<(i32, Value)> {
+        self.witness_of(server.address()).await
+    }
+
+    async fn witness_of(&self, log: SocketAddr) -> Result<(i32, Value)> {
         let (key, state) = (
             self.instance.file("witness.key"),
             self.instance.file("state.json"),
         );
-        let (token, log) = (
-            self.instance.file("token"),
-            format!("http://{}", server.address()),
-        );
+        let (token, log) = (self.instance.file("token"), format!("http://{log}"));
         let arguments = [
             "witness",
             "--log",
@@ -173,4 +177,57 @@ async fn a_witness_without_a_token_or_a_log_signs_nothing() -> Result<()> {
     }
     assert!(!state.exists());
     server.stop().await
+}
+
+/// A log that answers everything with `answers`, by the end of the path that was asked for.
+async fn a_log_that_says(answers: Vec<(&'static str, String)>) -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = vec![0; 4_096];
+            let read = stream.read(&mut asked).await.unwrap_or_default();
+            let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
+            let answer = answers.iter().find(|(path, _)| asked.contains(path));
+            let body = answer.map(|(_, body)| body.as_str()).unwrap_or_default();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_is_none_is_unreadable_and_nothing_is_cosigned() -> Result<()> {
+    let witnessed = Witnessed::new().await?;
+    let key = SigningKey::generate("some-log")?;
+    let signed = |size| -> Result<String> {
+        Ok(Checkpoint::new("some-log", size, [size as u8; 32])?
+            .sign(&key)?
+            .to_string())
+    };
+    std::fs::write(witnessed.instance.file("token"), "a token")?;
+    let says = |checkpoint: String, proof: &str| {
+        a_log_that_says(vec![
+            ("/v1/audit/key", key.verifier().to_string()),
+            ("/v1/audit/checkpoint", checkpoint),
+            ("/v1/audit/consistency", proof.to_owned()),
+        ])
+    };
+    let (status, first) = witnessed.witness_of(says(signed(3)?, "").await?).await?;
+    assert_eq!(status, 0, "{first}");
+    let state = std::fs::read(witnessed.instance.file("state.json"))?;
+    for proof in ["", "{}", "{\"hashes\":[\"abc\"]}", "{\"hashes\":7}"] {
+        let answer = witnessed.witness_of(says(signed(5)?, proof).await?).await?;
+        assert_eq!(refused(&answer), (3, "unreadable"), "{proof}: {}", answer.1);
+    }
+    let no_proof = witnessed
+        .witness_of(says(signed(5)?, "{\"hashes\":[]}").await?)
+        .await?;
+    assert_eq!(refused(&no_proof), (7, "inconsistent"), "{}", no_proof.1);
+    assert_eq!(std::fs::read(witnessed.instance.file("state.json"))?, state);
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use bench::client::{Client, Request, Session};
 use bench::server::Program;
+use eventing::backup::FolderLock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -128,7 +129,7 @@ async fn a_folder_that_is_served_or_whose_keys_are_anothers_is_not_restored_into
     ensure!(refusal.contains("not that of the backup's keys"), "{refusal}");
     let server = here.serve(LIMIT).await?;
     let refusal = refused(&here, &["restore", &text(&backup), "--replace"]).await?;
-    ensure!(refusal.contains("a server runs on"), "{refusal}");
+    ensure!(refusal.contains("a server or a tool works on"), "{refusal}");
     server.stop().await
 }
 
@@ -168,6 +169,66 @@ async fn a_backup_that_is_shorter_than_what_auditors_were_told_is_refused_unless
         answer.status
     );
     server.stop().await
+}
+
+/// The public key that an instance signs with, and what verifying its log prints.
+async fn verified(program: &Program) -> Result<(String, Value)> {
+    program.tool(&["audit", "checkpoint"], "").await?;
+    let report = program.tool(&["audit", "verify", "--format", "json"], "").await?;
+    let report: Value = serde_json::from_str(&report)?;
+    let key = report["public_key"].as_str().context("a key")?;
+    Ok((key.to_owned(), report))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_in_an_empty_folder_gets_another_audit_key_unless_nothing_was_signed_since() -> Result<()> {
+    let folder = TempDir::with_prefix("segue-backup-")?;
+    let here = program(&folder.path().join("here"));
+    account(&here, "somebody").await?;
+    let (key, _) = verified(&here).await?;
+    let backup = text(&made(&here, &folder, "backup").await?);
+    let master_key = text(&here.data().join("master.key"));
+    let restored = async |name: &str, more: &[&str]| -> Result<(Program, Value)> {
+        let there = program(&folder.path().join(name)).with_env("SEGUE_MASTER_KEY_FILE", &master_key);
+        let restore = [&["restore", &backup, "--format", "json"], more].concat();
+        let printed = there.tool(&restore, "").await?;
+        Ok((there, serde_json::from_str(&printed)?))
+    };
+
+    let (moved, printed) = restored("moved", &["--keep-audit-key"]).await?;
+    ensure!(printed.get("retired_audit_keys").is_none(), "{printed}");
+    ensure!(
+        verified(&moved).await?.0 == key,
+        "the instance moved with its key"
+    );
+
+    let (put_back, printed) = restored("put-back", &[]).await?;
+    ensure!(printed["retired_audit_keys"] == json!([key]), "{printed}");
+    account(&put_back, "somebody-else").await?;
+    let (new, report) = verified(&put_back).await?;
+    ensure!(new != key, "the key may have signed what is lost");
+    ensure!(
+        report["live"]["checkpoints"] == 2,
+        "what the old key signed still verifies: {report}"
+    );
+    fs::copy(here.data().join("audit.key"), put_back.data().join("audit.key"))?;
+    let refusal = refused(&put_back, &["audit", "checkpoint"]).await?;
+    ensure!(refusal.contains("segue audit keygen"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_at_work_keeps_a_folder_from_being_restored() -> Result<()> {
+    let folder = TempDir::with_prefix("segue-backup-")?;
+    let program = program(&folder.path().join("data"));
+    account(&program, "somebody").await?;
+    let backup = text(&made(&program, &folder, "backup").await?);
+    let at_work = FolderLock::using(program.data())?.context("nobody replaces the folder")?;
+    let refusal = refused(&program, &["restore", &backup, "--replace"]).await?;
+    ensure!(refusal.contains("a server or a tool works on"), "{refusal}");
+    drop(at_work);
+    program.tool(&["restore", &backup, "--replace"], "").await?;
+    Ok(())
 }
 
 async fn made(program: &Program, folder: &TempDir, name: &str) -> Result<PathBuf> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bench::client::{Client, Request, Session};
 use bench::cluster::{Cluster, Models, Role};
+use bench::server::Program;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,9 +51,11 @@ async fn nothing_of_a_person_lies_in_the_open_in_the_embedded_stack() -> Result<
     program
         .tool(&["backup", "--out", &backup, "--with-master-key"], "")
         .await?;
+    exported(&program, &folder, "before.ndjson").await?;
     expect_nothing(folder.path(), "before the erasure")?;
     expect_nothing_told(&client, true).await?;
     erase(&client, &person).await?;
+    exported(&program, &folder, "after.ndjson").await?;
     expect_nothing(folder.path(), "after the erasure")?;
     expect_nothing_told(&client, false).await?;
     server.stop().await?;
@@ -90,6 +93,13 @@ async fn nothing_of_a_person_lies_in_the_open_in_the_production_stack() -> Resul
     expect_nothing_on_servers(&cluster, "after the erasure")?;
     cluster.stop().await?;
     expect_nothing_on_servers(&cluster, "after a stop")
+}
+
+/// The history as auditors take it with them, uncompressed, beside the data.
+async fn exported(program: &Program, folder: &TempDir, name: &str) -> Result<()> {
+    let file = folder.path().join(name).display().to_string();
+    program.tool(&["audit", "export", "--out", &file], "").await?;
+    Ok(())
 }
 
 /// Leaves the texts in everything that takes text, and is refused with them where it is possible.

@@ -7,7 +7,6 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::Method;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use prometheus_client::registry::{Registry, Unit};
@@ -81,8 +80,8 @@ impl HttpMeasures {
 /// Counts every request that is answered. One whose client goes away before is not.
 pub(crate) async fn measure(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let asked = Asked {
-        route: route(request.extensions().get::<MatchedPath>()),
-        method: method(request.method()),
+        route: route_of(&request),
+        method: method_of(&request),
     };
     let begun = Instant::now();
     let response = next.run(request).await;
@@ -92,15 +91,19 @@ pub(crate) async fn measure(State(api): State<ApiState>, request: Request, next:
     response
 }
 
-/// The template of the route, as `/v1/tracks/{id}`.
-fn route(matched: Option<&MatchedPath>) -> &'static str {
+/// The template of a request's route, as `/v1/tracks/{id}`.
+pub(crate) fn route_of(request: &Request) -> &'static str {
+    let matched = request.extensions().get::<MatchedPath>();
     let matched = matched.map_or("", MatchedPath::as_str);
     let found = ROUTES.iter().find(|(_, path)| *path == matched);
     found.map_or(NO_ROUTE, |(_, path)| path)
 }
 
-fn method(method: &Method) -> &'static str {
+/// A request's method, if it is one that anybody has heard of.
+pub(crate) fn method_of(request: &Request) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
-    let found = KNOWN.into_iter().find(|known| *known == method.as_str());
+    let found = KNOWN
+        .into_iter()
+        .find(|known| *known == request.method().as_str());
     found.unwrap_or(OTHER_METHOD)
 }

@@ -15,7 +15,7 @@ use std::{
 
 pub(crate) use self::{
     api::of_api,
-    http::{HttpMeasures, measure},
+    http::{HttpMeasures, measure, method_of, route_of},
 };
 use crate::{
     health::{Check, Measure, Value},

@@ -16,6 +16,7 @@ use super::{
     plan::Heap,
     waiting::{Waiting, backoff},
 };
+use crate::traces::{Handling, trace_of};
 use crate::{EventLog, Position, RecordedEvent, StreamId, Version, failpoint};
 
 /// Events of one stream read from the log at once, when a gap is filled.
@@ -213,11 +214,13 @@ impl<H: Handler> Applier<H> {
     /// Calls the handler; no answer when it panicked.
     async fn call(&self, runs: Vec<Run>) -> Result<Option<Vec<Verdict>>, Ended> {
         let count = runs.len();
+        let handling = Handling::begin(self.patience.consumer, &runs);
         failpoint!("consumer.before_handle");
         let verdicts = AssertUnwindSafe(self.handler.handle(runs))
             .catch_unwind()
             .await
             .ok();
+        handling.end(verdicts.as_deref());
         failpoint!("consumer.after_handle");
         match verdicts {
             Some(verdicts) if verdicts.len() != count => {
@@ -308,6 +311,7 @@ impl<H: Handler> Applier<H> {
                 stream = %event.stream,
                 version = event.version.0,
                 position = event.position.0,
+                trace_id = trace_of(&event).map(tracing::field::display),
                 reason,
                 error,
                 "an event is set aside; its stream waits until a person retries or skips it"

@@ -8,6 +8,7 @@ use super::file::{self, FILE, FileStore};
 use super::{KeyError, MasterKey};
 use crate::append::StorageFault;
 use crate::log::backup::{BackupError, Stop, last_signed, vacuum_into};
+use crate::notes::VerifierKey;
 
 /// Copies `keys.db` of the folder `dir` to the file `to`, which must not exist: the keys stay wrapped. `log` is the copy of the
 /// log that was made before: a checkpoint that was given out since is not remembered in the copy, which never held what it
@@ -43,8 +44,9 @@ pub struct Kept {
     pub forgotten: u64,
 }
 
-/// Destroys in the keys of the folder `into` every key that was destroyed in those of `from`, and remembers that. With
-/// `published`, also remembers the checkpoint that was given out of `from`, if it is the larger one. Blocks.
+/// Destroys in the keys of the folder `into` every key that was destroyed in those of `from`, and remembers that, and which audit
+/// keys were retired there. With `published`, also remembers the checkpoint that was given out of `from`, if it is the
+/// larger one. Blocks.
 ///
 /// # Errors
 /// [`BackupError`]; then nothing is changed.
@@ -52,9 +54,20 @@ pub fn keep_known(from: &Path, into: &Path, published: bool) -> Result<Kept, Bac
     let known = file::open_tables(&from.join(FILE))?;
     let mut kept = file::open_tables(&into.join(FILE))?;
     let destroyed = destroyed_in(&known).map_err(fault)?;
+    let retired = file::retired_in(&known).map_err(fault)?;
     let checkpoint = published_in(&known).map_err(fault)?.filter(|_| published);
-    let forgotten = add(&mut kept, &destroyed, checkpoint).map_err(fault)?;
+    let forgotten = add(&mut kept, &destroyed, &retired, checkpoint).map_err(fault)?;
     Ok(Kept { forgotten })
+}
+
+/// Remembers in the keys of the folder `dir` that the log must not be signed with these keys any more. Blocks.
+///
+/// # Errors
+/// [`BackupError`]; then nothing is changed.
+pub fn retire_audit_keys(dir: &Path, keys: &[VerifierKey]) -> Result<(), BackupError> {
+    let mut kept = file::open_tables(&dir.join(FILE))?;
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    add(&mut kept, &[], &keys, None).map(drop).map_err(fault)
 }
 
 /// The size of the largest checkpoint that the keys in the folder `dir` know to be given out. Blocks.
@@ -89,6 +102,7 @@ fn destroyed_in(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
 fn add(
     connection: &mut Connection,
     destroyed: &[Row],
+    retired: &[String],
     checkpoint: Option<(i64, String)>,
 ) -> rusqlite::Result<u64> {
     let transaction = connection.transaction()?;
@@ -97,6 +111,9 @@ fn add(
         transaction.execute("DELETE FROM subject_keys WHERE subject = ?1", [subject])?;
         let sql = "INSERT OR IGNORE INTO destroyed (subject, destroyed_at) VALUES (?1, ?2)";
         added += transaction.execute(sql, (subject, at))? as u64;
+    }
+    for key in retired {
+        transaction.execute(file::RETIRE, [key])?;
     }
     if let Some(checkpoint) = checkpoint {
         let sql = "INSERT INTO published_checkpoint VALUES (1, ?1, ?2) ON CONFLICT (only_row)

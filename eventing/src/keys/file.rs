@@ -19,7 +19,7 @@ pub(super) const FILE: &str = "keys.db";
 /// Marks a file as one of subject keys (`PRAGMA application_id`): "SegK".
 const APPLICATION: i64 = 0x5365_674B;
 /// The steps to the tables. One that was released never changes.
-const STEPS: &[&str] = &[TABLES, PUBLISHED_TABLE];
+const STEPS: &[&str] = &[TABLES, PUBLISHED_TABLE, RETIRED_TABLE];
 
 /// A wrapped value is a nonce and the sealed 32 bytes. `destroyed` only grows; its number tells what is new.
 const TABLES: &str = "
@@ -31,6 +31,11 @@ CREATE TABLE destroyed (no INTEGER PRIMARY KEY AUTOINCREMENT, subject BLOB NOT N
 /// The last checkpoint that was given out.
 const PUBLISHED_TABLE: &str = "
 CREATE TABLE published_checkpoint (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), size INTEGER NOT NULL, note TEXT NOT NULL);
+";
+
+/// Public halves of keys that must not sign the log any more.
+const RETIRED_TABLE: &str = "
+CREATE TABLE retired_audit_keys (no INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE);
 ";
 
 pub(super) struct FileStore {
@@ -190,16 +195,34 @@ impl FileStore {
         Ok(())
     }
 
-    pub(super) fn published(&self) -> Result<Option<String>, KeyError> {
+    pub(super) fn published(&self) -> Result<Option<PublishedRow>, KeyError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT note FROM published_checkpoint")?;
-        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+            .prepare_cached("SELECT size, note FROM published_checkpoint")?;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        // A value of another kind stands for no checkpoint.
+        let size: i64 = row.get(0).unwrap_or(i64::MIN);
+        Ok(Some(PublishedRow {
+            size: size.unsigned_abs(),
+            note: row.get(1).unwrap_or_default(),
+        }))
     }
 
     pub(super) fn unpublish(&self) -> Result<(), KeyError> {
         self.connection.execute("DELETE FROM published_checkpoint", [])?;
         Ok(())
+    }
+
+    pub(super) fn retire(&self, key: &str) -> Result<(), KeyError> {
+        self.connection.execute(RETIRE, [key])?;
+        Ok(())
+    }
+
+    pub(super) fn retired(&self) -> Result<Vec<String>, KeyError> {
+        Ok(retired_in(&self.connection)?)
     }
 
     /// The subjects whose keys were destroyed since this was asked last, by whichever process.
@@ -223,6 +246,15 @@ impl FileStore {
         self.data_version = data_version;
         Ok(found)
     }
+}
+
+/// Remembers a retired audit key.
+pub(super) const RETIRE: &str = "INSERT OR IGNORE INTO retired_audit_keys (key) VALUES (?1)";
+
+pub(super) fn retired_in(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("SELECT key FROM retired_audit_keys ORDER BY no")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
 }
 
 /// Opens the file at `path`, which must exist, and makes its tables if it is empty. Deleted bytes are overwritten.
@@ -267,7 +299,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn keys_of_the_first_shape_open_and_remember_checkpoints_from_now_on() {
+    fn keys_of_the_first_shape_open_and_remember_checkpoints_and_retired_keys_from_now_on() {
         let dir = TempDir::new();
         let path = prepare(dir.path(), FILE).expect("a file");
         let file = Connection::open(&path).expect("the file");
@@ -278,12 +310,15 @@ mod tests {
         drop(file);
         let master = MasterKey::from_hex(&"5a".repeat(32)).expect("a key");
         let (store, _) = FileStore::open(dir.path(), &master).expect("the keys open");
-        assert_eq!(store.published().expect("an answer"), None);
+        assert!(store.published().expect("an answer").is_none());
         let row = PublishedRow {
             size: 7,
             note: "a note".to_owned(),
         };
         store.publish(&row).expect("it is remembered");
-        assert_eq!(store.published().expect("an answer").as_deref(), Some("a note"));
+        let found = store.published().expect("an answer").expect("a checkpoint");
+        assert_eq!((found.size, found.note.as_str()), (7, "a note"));
+        store.retire("a key").expect("it is remembered");
+        assert_eq!(store.retired().expect("an answer"), ["a key"]);
     }
 }

@@ -17,10 +17,12 @@ mod file;
 mod master;
 mod postgres;
 mod published;
+mod retired;
 mod rotation;
 mod sealing;
 mod store;
 mod wrapping;
+mod xchacha;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

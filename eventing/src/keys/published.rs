@@ -19,6 +19,13 @@ impl PublishedRow {
     pub(super) fn size_sql(&self) -> i64 {
         i64::try_from(self.size).unwrap_or(i64::MAX)
     }
+
+    /// What the row is of, if it is one.
+    fn checkpoint(&self) -> Option<SignedCheckpoint> {
+        SignedCheckpoint::parse(self.note.as_bytes())
+            .ok()
+            .filter(|checkpoint| checkpoint.checkpoint().size() == self.size)
+    }
 }
 
 impl Keys {
@@ -42,10 +49,12 @@ impl Keys {
     /// [`KeyError::Damaged`] if what is kept is no checkpoint; otherwise the store's faults.
     pub async fn published_checkpoint(&self) -> Result<Option<SignedCheckpoint>, KeyError> {
         let inner = Arc::clone(&self.inner);
-        let note = blocking(move || inner.store.published()).await?;
-        note.map(|note| SignedCheckpoint::parse(note.as_bytes()))
-            .transpose()
-            .map_err(|_| KeyError::Damaged("the published checkpoint"))
+        let row = blocking(move || inner.store.published()).await?;
+        row.map(|row| {
+            row.checkpoint()
+                .ok_or(KeyError::Damaged("the published checkpoint"))
+        })
+        .transpose()
     }
 
     /// Forgets which checkpoint was given out: for a log that a person put back to an older state, and takes as it is.

@@ -87,8 +87,8 @@ impl Store {
         }
     }
 
-    /// The note of the remembered checkpoint.
-    pub(super) fn published(&self) -> Result<Option<String>, KeyError> {
+    /// The remembered checkpoint.
+    pub(super) fn published(&self) -> Result<Option<PublishedRow>, KeyError> {
         match self {
             Self::File(store) => store.lock().published(),
             Self::Postgres(store) => store.published(),
@@ -100,6 +100,22 @@ impl Store {
         match self {
             Self::File(store) => store.lock().unpublish(),
             Self::Postgres(store) => store.unpublish(),
+        }
+    }
+
+    /// Remembers a retired audit key.
+    pub(super) fn retire(&self, key: String) -> Result<(), KeyError> {
+        match self {
+            Self::File(store) => store.lock().retire(&key),
+            Self::Postgres(store) => store.retire(key),
+        }
+    }
+
+    /// The retired audit keys, the first one first.
+    pub(super) fn retired(&self) -> Result<Vec<String>, KeyError> {
+        match self {
+            Self::File(store) => store.lock().retired(),
+            Self::Postgres(store) => store.retired(),
         }
     }
 

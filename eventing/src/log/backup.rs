@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -212,40 +212,54 @@ pub(crate) fn last_signed(path: &Path) -> Result<Option<(i64, String)>, BackupEr
     found.map_err(|error| BackupError::File(sqlite::FILE, StorageFault::new(error)))
 }
 
-/// Held by whoever works on a data folder: by many who serve it, or by one who replaces it. Ends with the process.
+/// Held by whoever works on a data folder: by many who use it, or by one who replaces it. Ends with the process.
 #[derive(Debug)]
 pub struct FolderLock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
 
 impl FolderLock {
-    /// Takes part in serving the folder `dir`; `None` while somebody replaces it.
+    /// Takes part in using the folder `dir`; `None` while somebody replaces it.
     ///
     /// # Errors
     /// [`BackupError::File`] if the lock's file cannot be made.
-    pub fn serving(dir: &Path) -> Result<Option<Self>, BackupError> {
+    pub fn using(dir: &Path) -> Result<Option<Self>, BackupError> {
         Self::take(dir, File::try_lock_shared)
     }
 
-    /// Keeps everybody from serving the folder `dir`; `None` while somebody does.
+    /// Keeps everybody from using the folder `dir`; `None` while somebody does.
     ///
     /// # Errors
-    /// As [`serving`](Self::serving).
+    /// As [`using`](Self::using).
     pub fn replacing(dir: &Path) -> Result<Option<Self>, BackupError> {
         Self::take(dir, File::try_lock)
     }
 
     fn take(
         dir: &Path,
-        lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+        lock: impl Fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Option<Self>, BackupError> {
         let fault = |error: std::io::Error| BackupError::File(FOLDER_LOCK, StorageFault::new(error));
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true).mode(0o600);
-        let file = options.open(dir.join(FOLDER_LOCK)).map_err(fault)?;
-        match lock(&file) {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(fault(error)),
+        let path = dir.join(FOLDER_LOCK);
+        loop {
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true).mode(0o600);
+            let file = options.open(&path).map_err(fault)?;
+            match lock(&file) {
+                // Opened before the folder was replaced and locked after it, it is the lock of the one that stepped aside.
+                Ok(()) if !lies_at(&file, &path).map_err(fault)? => {}
+                Ok(()) => return Ok(Some(Self(file))),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(fault(error)),
+            }
         }
+    }
+}
+
+fn lies_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let (held, there) = (file.metadata()?, std::fs::metadata(path));
+    match there {
+        Ok(there) => Ok((held.dev(), held.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

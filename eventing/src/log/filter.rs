@@ -5,8 +5,8 @@ use crate::record::RecordedEvent;
 
 /// The records to read: after a position, at most a number, and only those that every given field fits.
 ///
-/// Subject and correlation stand in the records alone, so asking for them looks through records one by one:
-/// [`EventLog::search`](super::EventLog::search) does that in bounded steps.
+/// Subject and correlation stand in the records alone, and no index leads to a category or to types by their beginning, so asking
+/// for them looks through records one by one: [`EventLog::search`](super::EventLog::search) does that in bounded steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFilter {
     /// Only later ones.
@@ -64,9 +64,12 @@ impl EventFilter {
                 .is_none_or(|correlation| event.correlation_id == correlation)
     }
 
-    /// Whether something is asked for that stands in no column beside the records.
-    pub(super) fn looks_into_records(&self) -> bool {
-        self.subject.is_some() || self.correlation.is_some()
+    /// Whether no index leads to what is asked for, so that records are looked through one by one.
+    pub(super) fn looks_through_records(&self) -> bool {
+        let is_prefix = |name: &String| name.ends_with('.');
+        let is_indexed = self.stream.is_some();
+        let of_many_types = self.event_type.as_ref().is_some_and(is_prefix) || self.category.is_some();
+        self.subject.is_some() || self.correlation.is_some() || (of_many_types && !is_indexed)
     }
 
     /// Texts that every record has that fits; others may have them too, in their payload.

@@ -7,13 +7,13 @@
 //! - **dead letters** of the person's streams, skipped ones as well. A stream that was parked goes on: what stopped it cannot
 //!   be opened any more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::{Backend, DeadLetterKey, EventLog, LogError, sqlite};
+use super::{Backend, EventLog, LogError, sqlite};
 use crate::ids::{StreamId, SubjectId, Version};
 
-/// Dead letters looked at at a time; as many as a consumer reads.
-const DEAD_LETTERS_MAX: usize = 100_000;
+/// Streams with dead letters looked at at a time.
+const STREAMS_PAGE: usize = 1_000;
 
 /// Somebody of whom nothing may be left but sealed records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +45,14 @@ impl EventLog {
         if people.is_empty() {
             return Ok(Deleted::default());
         }
-        let letters = self.dead_letters_about(people).await?;
+        let set_aside = self.set_aside_about(people).await?;
         match &self.backend {
             Backend::Sqlite(log) => {
                 let people = people.to_vec();
-                log.write(move |connection| sqlite::forget::forget(connection, &people, &letters))
+                log.write(move |connection| sqlite::forget::forget(connection, &people, &set_aside))
                     .await
             }
-            Backend::Postgres(log) => log.forget(people, &letters).await,
+            Backend::Postgres(log) => log.forget(people, &set_aside).await,
         }
     }
 
@@ -70,22 +70,35 @@ impl EventLog {
         }
     }
 
-    async fn dead_letters_about(&self, people: &[Forgotten]) -> Result<Vec<DeadLetterKey>, LogError> {
+    /// The streams about these people of which events are set aside.
+    async fn set_aside_about(&self, people: &[Forgotten]) -> Result<Vec<StreamId>, LogError> {
         let subjects: HashSet<SubjectId> = people.iter().map(|person| person.subject).collect();
-        let rows = self.dead_letters(None, DEAD_LETTERS_MAX).await?;
-        let mut about = HashMap::new();
-        for row in &rows {
-            let stream = &row.key.stream;
-            if !about.contains_key(stream) {
+        let (mut about, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.dead_letter_streams(&after, STREAMS_PAGE).await?;
+            for stream in &page {
                 let first = self.read_stream(stream, Version::NONE, 1).await?;
                 let subject = first.first().and_then(|event| event.subject);
-                about.insert(
-                    stream.clone(),
-                    subject.is_some_and(|subject| subjects.contains(&subject)),
-                );
+                if subject.is_some_and(|subject| subjects.contains(&subject)) {
+                    about.push(stream.clone());
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == STREAMS_PAGE => last.as_str().clone_into(&mut after),
+                _ => return Ok(about),
             }
         }
-        let keys = rows.into_iter().map(|row| row.key);
-        Ok(keys.filter(|key| about.get(&key.stream) == Some(&true)).collect())
+    }
+
+    /// The next streams after `after` by name of which events are set aside, by whichever consumer, at most `limit`.
+    async fn dead_letter_streams(&self, after: &str, limit: usize) -> Result<Vec<StreamId>, LogError> {
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                let after = after.to_owned();
+                log.read(move |connection| sqlite::dead_letters::streams(connection, &after, limit))
+                    .await
+            }
+            Backend::Postgres(log) => log.dead_letter_streams(after, limit).await,
+        }
     }
 }

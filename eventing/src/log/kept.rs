@@ -1,7 +1,7 @@
 //! The log's tables as they are, for whoever verifies them: nothing is believed and nothing is refused.
 
 use super::{Backend, EventLog, LogError, StreamHead, sqlite};
-use crate::ids::{Position, StreamId};
+use crate::ids::{CorrelationId, Position, StreamId};
 use crate::verify::Kept;
 
 /// Where the log's head stands, and what the table of records says of itself.
@@ -56,6 +56,24 @@ impl EventLog {
                     .await
             }
             Backend::Postgres(log) => log.kept_streams(after, limit).await,
+        }
+    }
+
+    /// The next rows of the index of chains of causes after `after`, in its order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`LogError::Corrupt`] if a row is no id and position; [`LogError`] if the log cannot be read.
+    pub async fn kept_correlations(
+        &self,
+        after: Option<(CorrelationId, Position)>,
+        limit: usize,
+    ) -> Result<Vec<(CorrelationId, Position)>, LogError> {
+        match &self.backend {
+            Backend::Sqlite(log) => {
+                log.read(move |connection| sqlite::kept::correlations(connection, after, limit))
+                    .await
+            }
+            Backend::Postgres(log) => log.kept_correlations(after, limit).await,
         }
     }
 }

@@ -243,7 +243,7 @@ impl EventLog {
     /// [`LogError`] if the log cannot be read or a record is damaged.
     pub async fn read_filtered(&self, filter: EventFilter) -> Result<Vec<RecordedEvent>, LogError> {
         let mut events = self.read_likely(&filter).await?;
-        if filter.looks_into_records() {
+        if filter.looks_through_records() {
             events.retain(|event| filter.fits(event));
         }
         Ok(events)

@@ -1,4 +1,4 @@
-//! Reading by what stands in no column, and by time, in bounded steps.
+//! Reading by what no index leads to, and by time, in bounded steps.
 
 use chrono::{DateTime, Utc};
 
@@ -24,8 +24,8 @@ pub struct Found {
 }
 
 impl EventLog {
-    /// The next records that `filter` lets through, in order, as of the head of the log now. Looks into at most
-    /// [`SEARCHED_MAX`] records where it must look into them.
+    /// The next records that `filter` lets through, in order, as of the head of the log now. Looks through at most
+    /// [`SEARCHED_MAX`] records where no index leads to them.
     ///
     /// # Errors
     /// [`LogError`] if the log cannot be read or a record is damaged.
@@ -40,7 +40,7 @@ impl EventLog {
         if let Some(correlation) = filter.correlation {
             self.search_index(&filter, correlation, end, &mut found).await?;
         }
-        let (last, window) = match filter.looks_into_records() {
+        let (last, window) = match filter.looks_through_records() {
             true => (
                 end.min(Position(found.searched_to.0.saturating_add(SEARCHED_MAX))),
                 WINDOW,

@@ -188,6 +188,18 @@ impl SignedCheckpoint {
         Ok(())
     }
 
+    /// Verifies it with `key`, or else with one of `older`: keys that signed the log before that one.
+    ///
+    /// # Errors
+    /// What `key` has against it, if no other one is for it.
+    pub fn verify_with_older(&self, key: &VerifierKey, older: &[VerifierKey]) -> Result<(), Untrusted> {
+        let verified = self.verify(key);
+        match older.iter().any(|older| self.verify(older).is_ok()) {
+            true => Ok(()),
+            false => verified,
+        }
+    }
+
     /// The same checkpoint with a further signature, as of a witness.
     ///
     /// # Errors

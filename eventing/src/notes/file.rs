@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::key::{InvalidKey, SigningKey, VerifierKey, WitnessKey, new_origin};
+use super::key::{InvalidKey, Kind, SecretKey, SigningKey, VerifierKey, new_origin};
 
 /// The name of the log's key in the data folder.
 pub const KEY_FILE: &str = "audit.key";
@@ -38,7 +38,7 @@ pub enum KeyFileError {
     },
 }
 
-impl SigningKey {
+impl<K: Kind> SecretKey<K> {
     /// Reads the key in the file `path`.
     ///
     /// # Errors
@@ -54,7 +54,9 @@ impl SigningKey {
     pub fn write_new(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
         write_new(path.as_ref(), &self.text())
     }
+}
 
+impl SigningKey {
     /// Reads the key `audit.key` in the folder `dir`, or makes it with a [new origin](new_origin) at the first start.
     /// Processes that start at the same time end up with the same key.
     ///
@@ -71,24 +73,6 @@ impl SigningKey {
             }
         }
         Self::from_file(&path)
-    }
-}
-
-impl WitnessKey {
-    /// Reads the key in the file `path`.
-    ///
-    /// # Errors
-    /// [`KeyFileError`] if the file cannot be read or holds something else.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
-        read(path.as_ref(), Self::parse)
-    }
-
-    /// Writes the key to the new file `path`.
-    ///
-    /// # Errors
-    /// [`KeyFileError::Exists`] if there is one already, which stays as it is.
-    pub fn write_new(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
-        write_new(path.as_ref(), &self.text())
     }
 }
 
@@ -160,6 +144,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::notes::WitnessKey;
     use crate::testing::TempDir;
 
     #[test]

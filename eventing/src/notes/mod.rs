@@ -23,7 +23,10 @@ mod proof;
 
 pub use checkpoint::{Checkpoint, InvalidCheckpoint, SignedCheckpoint, Untrusted};
 pub use file::{KEY_FILE, KeyFileError, read_verifier_key};
-pub use key::{InvalidKey, KeyKind, SigningKey, VerifierKey, WitnessKey, WrongSignature, new_origin};
+pub use key::{
+    InvalidKey, KeyKind, Kind, LogKind, SecretKey, SigningKey, VerifierKey, WitnessKey, WitnessKind,
+    WrongSignature, new_origin,
+};
 pub use note::{InvalidNote, NOTE_LEN_MAX, NotSigned, NoteSignature, SIGNATURES_MAX, SignedNote};
 pub use proof::{InclusionNote, InvalidProof, PROOF_HASHES_MAX};
 

@@ -28,8 +28,9 @@ pub struct Metadata {
     pub correlation_id: CorrelationId,
     /// The direct cause, if there is one in the log.
     pub causation_id: Option<CausationId>,
-    /// The W3C `traceparent` of the request, if it is traced: visible ASCII without quotes, at most
-    /// [`TRACEPARENT_LEN_MAX`] bytes.
+    /// The W3C `traceparent` of what led to it, if that is traced: visible ASCII without quotes, at most
+    /// [`TRACEPARENT_LEN_MAX`] bytes. The [executor](crate::Executor) puts its append's own in its place while
+    /// [spans are told](crate::traces).
     pub traceparent: Option<String>,
     /// The person this is about.
     pub subject: Option<SubjectId>,
@@ -163,7 +164,7 @@ pub struct RecordedEvent {
     pub correlation_id: CorrelationId,
     /// Its direct cause.
     pub causation_id: Option<CausationId>,
-    /// The trace it was recorded in.
+    /// The trace it was recorded in, and the span of it that recorded it or led to it.
     pub traceparent: Option<String>,
     /// Its content.
     pub body: Body,

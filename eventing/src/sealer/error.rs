@@ -17,6 +17,11 @@ pub enum SealError {
         /// How many records it covers.
         size: u64,
     },
+    /// The key signed a longer history than the log holds, or another one, and must not sign two.
+    #[error(
+        "the key {0} signed another history of this log, and a key signs one: give a new one, as `segue audit keygen` makes it"
+    )]
+    Retired(String),
     /// The key's name cannot be a log's origin.
     #[error("the key's name cannot be the log's origin")]
     Origin(#[from] InvalidCheckpoint),
@@ -26,8 +31,8 @@ pub enum SealError {
     /// The checkpoint was not stored.
     #[error("the checkpoint was not stored: {0}")]
     Store(#[from] StoreCheckpointError),
-    /// The checkpoint is stored, and could not be remembered beside the keys.
-    #[error("the checkpoint could not be remembered beside the keys")]
+    /// What is remembered beside the keys could not be read or written. A checkpoint may be stored then; it is not given out.
+    #[error("what is remembered beside the keys could not be read or written")]
     Keys(#[from] KeyError),
     /// The log is not the one that an earlier checkpoint was given out of: nothing was signed.
     #[error("nothing is signed: {0}")]

@@ -7,6 +7,7 @@
 //! 1. A signed checkpoint is stored beside the log, then remembered beside the keys, and only then given out.
 //! 2. No signed checkpoint contradicts one that the log has stored ([`Tree::store_checkpoint`]) or the largest one that is
 //!    remembered beside the keys ([`refuse_lost_history`]).
+//! 3. Nothing is signed with a key that was [retired](crate::Keys::retire_audit_key).
 //!
 //! Any number of processes may seal one log at the same time. That one of them keeps the schedule (the one that holds the
 //! [lock of that duty](crate::Duty::SEAL)) saves the others the work and is not needed for anything to be right.
@@ -106,6 +107,19 @@ impl Sealer {
         self.shared.settings.key.as_ref().map(SigningKey::verifier)
     }
 
+    /// Whether this sealer may sign at all.
+    ///
+    /// # Errors
+    /// [`SealError::Retired`] if its key may not; otherwise the faults of what remembers that.
+    pub async fn refuse_retired_key(&self) -> Result<(), SealError> {
+        match self.verifier() {
+            Some(key) if self.shared.keys.retired_audit_keys().await?.contains(&key) => {
+                Err(SealError::Retired(key.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How far the log is sealed, by whichever process.
     ///
     /// # Errors
@@ -168,6 +182,7 @@ impl Sealer {
 
     /// Signs the whole log, and stores that; unless the log was put back, also under this running process.
     async fn sign(&self, key: &SigningKey, at_least: Position) -> Result<SignedCheckpoint, SealError> {
+        self.refuse_retired_key().await?;
         refuse_lost_history(&self.shared.log, &self.shared.keys).await?;
         let head = self.shared.log.head().await?;
         let size = self.tree().extend_to(head.max(at_least).0).await?;

@@ -56,6 +56,7 @@ macro_rules! event_log_contract {
             dead_letters_are_kept_listed_and_deleted,
             a_dead_letter_that_is_skipped_stays_so,
             what_is_kept_about_somebody_is_deleted_and_their_first_key_is_spent,
+            what_is_set_aside_of_somebody_is_deleted_behind_however_much_of_others,
         }
     };
     (@each $name:ident, $factory:expr, $($test:ident),+ $(,)?) => {
@@ -560,6 +561,27 @@ pub async fn what_is_kept_about_somebody_is_deleted_and_their_first_key_is_spent
     assert!(kept(3).await.is_some() && kept(4).await.is_some());
     let again = test.log.forget(&[person]).await.expect("it answers");
     assert_eq!(again, Deleted::default(), "doing it again changes nothing");
+}
+
+/// See the name: more streams of others than are looked at at a time.
+pub async fn what_is_set_aside_of_somebody_is_deleted_behind_however_much_of_others(test: LogUnderTest) {
+    for _ in 0..1_100 {
+        let row = a_dead_letter("a", &new_stream(), 1);
+        test.log.put_dead_letter(row).await.expect("a write");
+    }
+    // Made last, its name is the last one as well.
+    let (stream, subject) = (new_stream(), SubjectId(EventId::new().0));
+    let mut draft = an_append(&stream, ExpectedVersion::NoStream, 1);
+    draft.metadata.subject = Some(subject);
+    test.log.append(draft).await.expect("an append");
+    for consumer in ["a", "b"] {
+        let row = a_dead_letter(consumer, &stream, 1);
+        test.log.put_dead_letter(row).await.expect("a write");
+    }
+    let deleted = test.log.forget(&[Forgotten { subject, stream }]).await;
+    assert_eq!(deleted.expect("it answers").dead_letters, 2);
+    let left = test.log.dead_letters(None, usize::MAX).await.expect("a list");
+    assert_eq!(left.len(), 1_100, "those of others stay");
 }
 
 /// See the name.

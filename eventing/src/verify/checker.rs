@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use rayon::prelude::*;
 
 use super::Fault;
-use crate::ids::{EventId, Position, StreamId, Version};
+use super::correlations::Correlations;
+use crate::ids::{CorrelationId, EventId, Position, StreamId, Version};
 use crate::log::StreamHead;
 use crate::merkle::{Frontier, Hash, Tile};
 use crate::record::{InvalidRecord, RecordedEvent, leaf_hash};
@@ -45,6 +46,7 @@ struct Said {
     position: Position,
     stream: StreamId,
     version: Version,
+    correlation: CorrelationId,
     recorded_at: DateTime<Utc>,
     wrong_column: Option<&'static str>,
 }
@@ -68,6 +70,7 @@ impl Looked {
             position: event.position,
             stream: event.stream,
             version: event.version,
+            correlation: event.correlation_id,
             recorded_at: event.recorded_at,
         });
         let hash = Hash(leaf_hash(&kept.record));
@@ -170,6 +173,7 @@ pub struct Checker {
     wanted: BTreeSet<u64>,
     roots: BTreeMap<u64, Hash>,
     streams: HashMap<StreamId, StreamHead>,
+    correlations: Correlations,
     last_time: Option<DateTime<Utc>>,
     disagreement: Option<Disagreement>,
 }
@@ -184,6 +188,14 @@ impl Checker {
         };
         checker.keep_root();
         checker
+    }
+
+    /// The same, which also sums up the chains of causes that records up to `to` belong to.
+    pub(super) fn with_correlations_to(self, to: Position) -> Self {
+        Self {
+            correlations: Correlations::to(to),
+            ..self
+        }
     }
 
     /// Takes the next records, and hands each tile of the tree that they complete to `completed`. Both cores read and hash.
@@ -240,6 +252,7 @@ impl Checker {
             return Err(Fault::Column { position, column });
         }
         self.last_time = Some(said.recorded_at);
+        self.correlations.add(said.correlation, position);
         let version = said.version;
         self.streams.insert(said.stream, StreamHead { version, position });
         Ok(())
@@ -316,6 +329,11 @@ impl Checker {
     #[must_use]
     pub fn last_time(&self) -> Option<DateTime<Utc>> {
         self.last_time
+    }
+
+    /// Which chains of causes the records belong to.
+    pub(super) fn correlations(&self) -> &Correlations {
+        &self.correlations
     }
 
     /// Where each stream stands.

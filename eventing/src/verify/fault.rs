@@ -137,6 +137,9 @@ pub enum Fault {
         /// Which table, and of what.
         what: String,
     },
+    /// What is remembered beside the keys of the last checkpoint that was given out is no checkpoint.
+    #[error("the checkpoint that is remembered beside the keys is not one: it was changed")]
+    Published,
     /// A stored tile of the tree is not what the records hash to.
     #[error(
         "tile {n} of level {level}, of the records from position {position} on, is not what they hash to"
@@ -245,6 +248,7 @@ impl Fault {
             | Self::Trailing { .. }
             | Self::Column { .. }
             | Self::Table { .. }
+            | Self::Published
             | Self::Tile { .. } => FaultKind::Corrupt,
             Self::Truncated { .. } | Self::TruncatedHeader => FaultKind::Truncated,
             Self::NoCheckpoint(_) | Self::Unsigned { .. } | Self::OtherKey(_) | Self::OldUnsigned { .. } => {

@@ -21,6 +21,8 @@ const SMALL_PAGE: usize = 4_096;
 pub struct Demands {
     /// The log's public key; needed where there is any checkpoint.
     pub key: Option<VerifierKey>,
+    /// Keys that signed the log before: checkpoints may be signed with one of them.
+    pub older_keys: Vec<VerifierKey>,
     /// The checkpoint that is remembered beside the keys.
     pub published: Option<SignedCheckpoint>,
     /// A checkpoint from an earlier time, which the history must begin with.
@@ -62,6 +64,13 @@ pub struct VerifiedLog {
     pub old_checkpoint: Option<u64>,
 }
 
+/// By whom a checkpoint may be signed.
+#[derive(Debug, Clone, Copy)]
+struct Signers<'a> {
+    key: Option<&'a VerifierKey>,
+    older: &'a [VerifierKey],
+}
+
 /// Verifies `log` up to where it stood when this began; it may move on meanwhile. `progress` is told now and then how many
 /// records were checked.
 ///
@@ -92,7 +101,7 @@ pub async fn verify_log(
         tree: &tree,
         tree_size,
         head,
-        checker: Checker::new(wanted),
+        checker: Checker::new(wanted).with_correlations_to(Position(tree_size)),
     };
     let checker = pass.run(progress).await?;
     checker.judge(|position| signed.covering(position))?;
@@ -100,6 +109,7 @@ pub async fn verify_log(
     check_edge(&checker, head.position, edge)?;
     check_head(&checker, head)?;
     check_streams(log, &checker, head.position).await?;
+    check_correlations(log, &checker).await?;
     Ok(VerifiedLog {
         size: checker.size(),
         root: checker
@@ -140,6 +150,10 @@ struct Signed {
 impl Signed {
     async fn read(tree: &Tree, demands: &Demands) -> Result<Self, VerifyLogError> {
         let mut signed = Self::default();
+        let signers = Signers {
+            key: demands.key.as_ref(),
+            older: &demands.older_keys,
+        };
         let mut after = 0;
         loop {
             let page = tree.checkpoints_after(after, SMALL_PAGE).await;
@@ -147,29 +161,25 @@ impl Signed {
             for stored in &page {
                 after = stored.size;
                 signed.stored += 1;
-                signed.add_stored(stored, demands.key.as_ref())?;
+                signed.add_stored(stored, signers)?;
             }
             if page.len() < SMALL_PAGE {
                 break;
             }
         }
         if let Some(published) = &demands.published {
-            signed.add(published, demands.key.as_ref(), false)?;
+            signed.add(published, signers, false)?;
         }
         if let Some(old) = &demands.old_checkpoint {
-            signed.add(old, demands.key.as_ref(), true)?;
+            signed.add(old, signers, true)?;
         }
         Ok(signed)
     }
 
-    fn add_stored(
-        &mut self,
-        stored: &StoredCheckpoint,
-        key: Option<&VerifierKey>,
-    ) -> Result<(), VerifyLogError> {
+    fn add_stored(&mut self, stored: &StoredCheckpoint, signers: Signers<'_>) -> Result<(), VerifyLogError> {
         match SignedCheckpoint::parse(stored.note.as_bytes()) {
             Ok(note) => {
-                self.add(&note, key, false)?;
+                self.add(&note, signers, false)?;
                 let said = note.checkpoint();
                 if said.size() != stored.size || said.root() != stored.root.0 {
                     let what = format!("the stored checkpoint of {} records", stored.size);
@@ -187,12 +197,12 @@ impl Signed {
     fn add(
         &mut self,
         note: &SignedCheckpoint,
-        key: Option<&VerifierKey>,
+        signers: Signers<'_>,
         is_old: bool,
     ) -> Result<(), VerifyLogError> {
-        let key = key.ok_or(VerifyLogError::NoKey)?;
+        let key = signers.key.ok_or(VerifyLogError::NoKey)?;
         let (size, root) = (note.checkpoint().size(), Hash(note.checkpoint().root()));
-        match note.verify(key) {
+        match note.verify_with_older(key, signers.older) {
             Ok(()) => self.roots.entry(size).or_default().push((root, is_old)),
             Err(cause) => {
                 self.fault.get_or_insert(Fault::untrusted(size, cause, is_old));
@@ -371,6 +381,35 @@ async fn check_streams(log: &EventLog, checker: &Checker, head: Position) -> Res
         return Err(Fault::Table { what }.into());
     }
     Ok(())
+}
+
+/// The index of chains of causes has each record that the tree covered as this began, once, and none that is not there.
+async fn check_correlations(log: &EventLog, checker: &Checker) -> Result<(), VerifyLogError> {
+    let what = "the index of correlation ids";
+    let mut found = checker.correlations().emptied();
+    let (mut after, mut last) = (None, Position::START);
+    loop {
+        let page = log.kept_correlations(after, PAGE).await;
+        let page = page.map_err(|error| damaged(error, what))?;
+        for &(correlation, position) in &page {
+            found.add(correlation, position);
+            last = last.max(position);
+        }
+        after = page.last().copied();
+        if page.len() < PAGE {
+            break;
+        }
+    }
+    // Rows that the tree wrote meanwhile are not beyond where it is now.
+    let tree_size = match log.tree().size().await {
+        Ok(size) => size,
+        Err(error) => return Err(damaged(error, "the right edge of the stored tree")),
+    };
+    if found == *checker.correlations() && last.0 <= tree_size {
+        return Ok(());
+    }
+    let what = what.to_owned();
+    Err(Fault::Table { what }.into())
 }
 
 /// Whether a stream's row is right: it may have moved on, and then beyond `head` only.

@@ -1,7 +1,7 @@
 //! Verifies a history: an export, or the records of the live log.
 //!
 //! - [`export`]: the file that `segue audit export` writes, and how it is read and verified without a log;
-//! - [`live`]: the log itself, with every column, tile and checkpoint that stands beside the records;
+//! - [`live`]: the log itself, with every column, index, tile and checkpoint that stands beside the records;
 //! - [`Checker`]: checks records in their order, wherever they come from, and tells the roots of their tree;
 //! - [`Fault`]: the first thing that is wrong, of which kind, and where.
 //!
@@ -19,6 +19,7 @@
 //! Not here: a clock, or any database: [`live`] reads the log through its handle.
 
 mod checker;
+mod correlations;
 pub mod export;
 mod fault;
 pub mod live;

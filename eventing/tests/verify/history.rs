@@ -113,6 +113,7 @@ pub(crate) fn verified(export: &[u8], demands: &Demands) -> Result<Verified, Fau
 pub(crate) fn by_key(key: &SigningKey) -> Demands {
     Demands {
         key: Some(key.verifier()),
+        older_keys: Vec::new(),
         old_checkpoint: None,
     }
 }

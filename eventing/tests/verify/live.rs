@@ -47,6 +47,7 @@ impl Live {
         let demands = Demands {
             key: Some(self.key.verifier()),
             published: self.keys.published_checkpoint().await.expect("the keys answer"),
+            older_keys: self.keys.retired_audit_keys().await.expect("the keys answer"),
             old_checkpoint: None,
         };
         let verified = verify_log(&self.log, &demands, |_| {}).await;
@@ -66,7 +67,7 @@ impl Live {
 
     /// The fault that `change` leads to. Everything is put back afterwards.
     async fn after(&self, change: &str) -> Fault {
-        let tables = "events streams event_types log_head merkle_tiles merkle_frontier signed_checkpoints";
+        let tables = "events streams event_types log_head merkle_tiles merkle_frontier signed_checkpoints correlations";
         let connection = self.connection();
         for table in tables.split(' ') {
             let sql = format!("CREATE TEMP TABLE kept_{table} AS SELECT * FROM main.{table}");
@@ -314,10 +315,37 @@ async fn a_change_of_what_is_beside_the_records_is_named() {
         "UPDATE signed_checkpoints SET root = zeroblob(32) WHERE size = 300",
         "UPDATE signed_checkpoints SET root = x'00' WHERE size = 300",
         "INSERT INTO streams (name, version, position) VALUES ('what', 3, 4)",
+        "DELETE FROM merkle_frontier",
+        "UPDATE merkle_frontier SET edge = 'an edge'",
+        "DELETE FROM log_head",
+        "DELETE FROM correlations WHERE position = 7",
+        "UPDATE correlations SET position = 301 WHERE position = 300",
+        "UPDATE correlations SET correlation = randomblob(16) WHERE position = 100",
+        "UPDATE correlations SET correlation = 'none' WHERE position = 100",
+        "UPDATE correlations SET position = 'none' WHERE position = 100",
+        "INSERT INTO correlations SELECT correlation, 8 FROM correlations WHERE position = 7",
+        "INSERT INTO correlations VALUES (randomblob(16), 5000)",
+        // Two rows that change places.
+        "UPDATE correlations SET position = -1 WHERE position = 7; UPDATE correlations SET position = 7 WHERE position = 8;
+         UPDATE correlations SET position = 8 WHERE position = -1",
     ] {
         let fault = live.after(change).await;
         assert!(matches!(fault, Fault::Table { .. }), "{change}: {fault:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_may_be_signed_with_a_key_from_before() {
+    let mut live = Live::sealed(RECORDS).await;
+    let before = std::mem::replace(&mut live.key, SigningKey::generate("next-log").expect("a key"));
+    let fault = live.verified().await.expect_err("a key of another name");
+    assert!(matches!(fault, Fault::OtherLog { size: 200, .. }), "{fault}");
+    live.keys
+        .retire_audit_key(&before.verifier())
+        .await
+        .expect("it is remembered");
+    let found = live.verified().await.expect("it is known that it signed before");
+    assert_eq!(found.checkpoints, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,6 +42,7 @@ async fn every_change_of_a_row_is_found_where_it_is() {
     let demands = Demands {
         key: Some(key.verifier()),
         published: keys.published_checkpoint().await.expect("the keys answer"),
+        older_keys: Vec::new(),
         old_checkpoint: None,
     };
     let verified = async || verify_log(&log, &demands, |_| {}).await;
@@ -49,7 +50,8 @@ async fn every_change_of_a_row_is_found_where_it_is() {
     assert_eq!((found.size, found.streams, found.checkpoints), (RECORDS, 3, 1));
 
     let at = |change: &str| format!("UPDATE segue.events SET {change} WHERE position = 100");
-    let tables = "events streams log_head merkle_tiles signed_checkpoints".split(' ');
+    let tables =
+        "events streams log_head merkle_tiles merkle_frontier signed_checkpoints correlations".split(' ');
     let kept: String = tables
         .clone()
         .map(|table| format!("CREATE TABLE kept_{table} AS SELECT * FROM segue.{table};"))
@@ -98,6 +100,23 @@ async fn every_change_of_a_row_is_found_where_it_is() {
         (
             "UPDATE segue.signed_checkpoints SET note = replace(note, E'\\n300\\n', E'\\n299\\n')".to_owned(),
             FaultKind::Unsigned,
+            None,
+        ),
+        ("DELETE FROM segue.merkle_frontier".to_owned(), corrupt, None),
+        ("DELETE FROM segue.log_head".to_owned(), corrupt, None),
+        (
+            "DELETE FROM segue.correlations WHERE position = 7".to_owned(),
+            corrupt,
+            None,
+        ),
+        (
+            "UPDATE segue.correlations SET position = 301 WHERE position = 300".to_owned(),
+            corrupt,
+            None,
+        ),
+        (
+            "INSERT INTO segue.correlations VALUES (gen_random_uuid(), 8)".to_owned(),
+            corrupt,
             None,
         ),
     ] {

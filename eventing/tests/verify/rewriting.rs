@@ -22,6 +22,7 @@ fn rewritten(records: &[RecordedEvent], position: u64) -> Vec<RecordedEvent> {
 fn with_old(key: &SigningKey, old: eventing::notes::SignedCheckpoint) -> Demands {
     Demands {
         key: Some(key.verifier()),
+        older_keys: Vec::new(),
         old_checkpoint: Some(old),
     }
 }

@@ -37,5 +37,5 @@ pub(super) async fn run(stack: &Stack, settings: &Settings, output: Output) -> a
 pub(super) async fn seal(stack: &Stack, settings: &Settings) -> anyhow::Result<SignedCheckpoint> {
     given::signing_key(settings)?;
     let head = stack.log.head().await?;
-    Ok(sealing::sealer(stack, settings)?.seal(head).await?)
+    Ok(sealing::sealer(stack, settings).await?.seal(head).await?)
 }

@@ -56,7 +56,7 @@ pub(crate) struct HistoryArguments {
     follow: bool,
     /// Shows one request and all that it caused, by its correlation id, as a tree.
     #[arg(long, value_name = "ID", conflicts_with_all = [
-        "stream", "subject", "event_type", "correlation", "since", "before", "after", "until", "limit", "follow",
+        "stream", "subject", "event_type", "correlation", "since", "before", "until", "limit", "follow",
     ])]
     chain: Option<Uuid>,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn run(
     arguments: &HistoryArguments,
 ) -> anyhow::Result<Outcome> {
     if let Some(correlation) = arguments.chain {
-        return chain(stack, output, correlation).await;
+        return chain(stack, output, correlation, arguments.after).await;
     }
     let selected = arguments.selection().understand();
     let selected = selected.map_err(|error| anyhow!("--{error}"))?;
@@ -202,9 +202,18 @@ async fn follow(
     }
 }
 
-async fn chain(stack: &Stack, output: Output, correlation: Uuid) -> anyhow::Result<Outcome> {
-    let chain = Chain::read(&stack.log, CorrelationId(correlation)).await?;
-    let asked = Asked::correlation(correlation);
+async fn chain(
+    stack: &Stack,
+    output: Output,
+    correlation: Uuid,
+    after: Option<u64>,
+) -> anyhow::Result<Outcome> {
+    let from = after.map_or(Position::START, Position);
+    let chain = Chain::read(&stack.log, CorrelationId(correlation), from).await?;
+    let asked = Asked {
+        after,
+        ..Asked::correlation(correlation)
+    };
     access::record(stack, AccessCall::CorrelationRead, asked).await?;
     let chain = chain.with_context(|| format!("no record has the correlation id {correlation}"))?;
     output.print(&chain, tree)?;
@@ -295,8 +304,8 @@ fn tree(chain: &Chain) -> String {
         )
     };
     let mut lines: Vec<String> = chain.walk().into_iter().map(line).collect();
-    if !chain.complete {
-        lines.push(format!("and more: these are the first {}", chain.events));
+    if let Some(next) = &chain.next_cursor {
+        lines.push(format!("there may be more: --after {next}"));
     }
     lines.join("\n")
 }

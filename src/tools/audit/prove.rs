@@ -49,7 +49,7 @@ async fn prove(stack: &Stack, settings: &Settings, position: Position) -> anyhow
         "position {position} is beyond the log, which ends at {head}"
     );
     given::signing_key(settings)?;
-    let sealer = sealing::sealer(stack, settings)?;
+    let sealer = sealing::sealer(stack, settings).await?;
     let checkpoint = sealer.seal(position).await?;
     let size = checkpoint.checkpoint().size();
     let proof = sealer.tree().inclusion(position, size).await?;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use domain::{AccessCall, Asked};
 use eventing::Position;
-use projectors::{At, Count, FoldedProjection, ProjectionKind, Replayed};
+use projectors::{At, FoldedProjection, ProjectionKind, Replayed, Watcher};
 use serde::Serialize;
-use workers::{CheckAll, Checked, CheckedPublications, Recomputer, check_publications};
+use workers::{CheckAll, Checked, CheckedPublications, PublicationCheck, Recomputer};
 
 use crate::Outcome;
 use crate::access;
@@ -105,9 +105,19 @@ async fn replay_until(
         Some(until) => until,
         None => stack.log.head().await?,
     };
-    let views = views(stack, until, head).await?;
+    let check = PublicationCheck::begin(&stack.log, head, publications_max).await?;
+    let mut following = check.follow();
+    let watcher = Watcher {
+        folded: following.folded.take(),
+        ..Watcher::default()
+    };
+    let read = watcher.read.clone();
+    let reading = async {
+        let views = views(stack, until, head, watcher).await?;
+        anyhow::Ok((views, following.finish().await?))
+    };
+    let (views, companions) = watching("events read", Some(head.get()), &read, reading).await?;
     let playlists = playlists(stack, head).await?;
-    let companions = companions(stack, head, publications_max).await?;
     let identical = views.is_sound() && playlists.differences == 0 && companions.differences == 0;
     Ok(Replay {
         identical,
@@ -120,20 +130,22 @@ async fn replay_until(
 }
 
 /// Compares the live views, unless they stand beyond `until`: a view keeps no past.
-async fn views(stack: &Stack, until: Option<Position>, head: Position) -> anyhow::Result<Views> {
-    let (count, what) = (Count::default(), "events folded");
+async fn views(
+    stack: &Stack,
+    until: Option<Position>,
+    head: Position,
+    watcher: Watcher,
+) -> anyhow::Result<Views> {
     let beyond = match until {
         Some(until) => beyond(stack, until).await?,
         None => None,
     };
     let Some(not_compared) = beyond else {
-        let replaying = projectors::replay_watched(&stack.views, &stack.log, &stack.keys, &count);
-        let replayed = watching(what, Some(head.get()), &count, replaying).await?;
+        let replayed = projectors::replay_watched(&stack.views, &stack.log, &stack.keys, watcher).await?;
         return Ok(Views::Compared(replayed));
     };
     let started = Instant::now();
-    let folding = projectors::fold_watched(&stack.log, &stack.keys, head, &count);
-    let folded = watching(what, Some(head.get()), &count, folding).await?;
+    let folded = projectors::fold_watched(&stack.log, &stack.keys, head, watcher).await?;
     let projections = tokio::task::spawn_blocking(move || folded.digests()).await??;
     Ok(Views::Folded(Folded {
         not_compared,
@@ -165,16 +177,6 @@ async fn playlists(stack: &Stack, until: Position) -> anyhow::Result<Checked> {
     };
     let checking = recomputer.check_all(&how);
     Ok(watching("playlists computed again", None, &how.answers, checking).await?)
-}
-
-async fn companions(
-    stack: &Stack,
-    until: Position,
-    publications_max: usize,
-) -> anyhow::Result<CheckedPublications> {
-    let read = Count::default();
-    let checking = check_publications(&stack.log, &stack.keys, until, publications_max, &read);
-    Ok(watching("events read for companions", Some(until.get()), &read, checking).await?)
 }
 
 impl Views {

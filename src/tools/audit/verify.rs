@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use domain::{AccessCall, Asked};
-use eventing::EventLog;
 use eventing::merkle::Hash;
 use eventing::notes::{SignedCheckpoint, VerifierKey};
 use eventing::verify::export::{self, VerifyError};
 use eventing::verify::live::{self, VerifiedLog, VerifyLogError, verify_log};
 use eventing::verify::{Fault, FaultKind, Trust, Verified};
+use eventing::{EventLog, KeyError};
 use serde::Serialize;
 
 use super::{fault, given};
@@ -30,6 +30,8 @@ pub(super) async fn run(
     arguments: &VerifyArguments,
 ) -> anyhow::Result<Outcome> {
     let key = arguments.key.as_deref().map(given::public_key).transpose()?;
+    let older_keys = arguments.older_keys.iter().map(|key| given::public_key(key));
+    let older_keys = older_keys.collect::<anyhow::Result<Vec<_>>>()?;
     let old = match arguments.checkpoint.as_deref().map(old_checkpoint).transpose()? {
         None => None,
         Some(Ok(old)) => Some(old),
@@ -37,8 +39,15 @@ pub(super) async fn run(
     };
     match &arguments.file {
         // Hours of work perhaps, so this thread gives its other work away.
-        Some(file) => tokio::task::block_in_place(|| verify_file(output, file, key, old)),
-        None => verify_live(settings, output, key, old).await,
+        Some(file) => {
+            let demands = export::Demands {
+                key,
+                older_keys,
+                old_checkpoint: old,
+            };
+            tokio::task::block_in_place(|| verify_file(output, file, &demands))
+        }
+        None => verify_live(settings, output, key, older_keys, old).await,
     }
 }
 
@@ -74,12 +83,7 @@ struct Live {
     published: Option<u64>,
 }
 
-fn verify_file(
-    output: Output,
-    file: &Path,
-    key: Option<VerifierKey>,
-    old: Option<SignedCheckpoint>,
-) -> anyhow::Result<Outcome> {
+fn verify_file(output: Output, file: &Path, demands: &export::Demands) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let unreadable = |error: std::io::Error| {
         let message = format!("{} cannot be read: {error}", file.display());
@@ -89,12 +93,8 @@ fn verify_file(
         Ok(input) => input,
         Err(error) => return unreadable(error),
     };
-    let demands = export::Demands {
-        key,
-        old_checkpoint: old,
-    };
     let mut progress = Progress::of("records verified");
-    match export::verify(input, &demands, |count| progress.at(count)) {
+    match export::verify(input, demands, |count| progress.at(count)) {
         Ok(verified) => {
             if verified.trust == Trust::Brought {
                 remark(UNTRUSTED);
@@ -111,6 +111,7 @@ async fn verify_live(
     settings: &Settings,
     output: Output,
     key: Option<VerifierKey>,
+    mut older_keys: Vec<VerifierKey>,
     old: Option<SignedCheckpoint>,
 ) -> anyhow::Result<Outcome> {
     let began = Instant::now();
@@ -124,10 +125,16 @@ async fn verify_live(
         Some(key) => Some(key),
         None => given::known_key(settings)?,
     };
-    let stack = Stack::open(settings).await?;
+    let stack = Stack::open_as_it_is(settings).await?;
+    let published = match stack.keys.published_checkpoint().await {
+        Err(KeyError::Damaged(_)) => return fault::report(output, &Fault::Published),
+        published => published?,
+    };
+    older_keys.extend(stack.keys.retired_audit_keys().await?);
     let demands = live::Demands {
         key,
-        published: stack.keys.published_checkpoint().await?,
+        older_keys,
+        published,
         old_checkpoint: old,
     };
     let mut progress = Progress::of("records verified");

@@ -15,7 +15,7 @@ use eventing::notes::{SignedCheckpoint, Untrusted, VerifierKey, WitnessKey};
 use eventing::verify::FaultKind;
 use serde::Serialize;
 
-use self::remote::Remote;
+use self::remote::{Remote, hashes_of};
 use self::state::{State, StateFile};
 use super::{fault, given};
 use crate::Outcome;
@@ -135,7 +135,10 @@ async fn check_growth(remote: &Remote, last: &State, now: &SignedCheckpoint) -> 
     let proof = if from == 0 || from == to {
         Vec::new()
     } else {
-        remote.consistency(from, to).await?
+        hashes_of(&remote.consistency(from, to).await?).ok_or_else(|| {
+            let why = "the log's answer is not a consistency proof";
+            Refusal::Log(FaultKind::Unreadable, why.to_owned())
+        })?
     };
     match verify_consistency(from, to, &from_root, &to_root, &proof) {
         Ok(()) => Ok(()),

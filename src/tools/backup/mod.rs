@@ -15,6 +15,7 @@ use anyhow::{Context, bail, ensure};
 use chrono::Utc;
 use eventing::backup::{self, Stop};
 use eventing::{EventLog, MasterKey};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use uuid::Uuid;
 
 pub(crate) use self::manifest::{FORMAT, Manifest, digest_of};
@@ -22,6 +23,7 @@ use crate::Outcome;
 use crate::cli::BackupArguments;
 use crate::output::{Output, Progress};
 use crate::settings::Settings;
+use crate::stack::use_folder;
 
 /// What is copied as it lies there, if it is there. The log's copy of each published model is the truth; these spare a start
 /// from reading it.
@@ -50,6 +52,7 @@ pub(crate) async fn run(
         "there is no log in {}",
         settings.data.display()
     );
+    let _in_use = use_folder(&settings.data)?;
     let draft = Draft::beside(&out)?;
     let master_key = with_master_key.then(|| master_key_file(settings)).transpose()?;
     let stop = Stop::default();
@@ -177,21 +180,45 @@ impl Draft {
         })
     }
 
-    /// Makes everything in it durable and gives it its name, which nothing else has.
+    /// Makes everything in it durable and gives it its name, which nothing has but perhaps an empty folder.
     pub(crate) fn become_whole(mut self, place: &Path) -> anyhow::Result<()> {
         sync_all(&self.path)?;
         let named = fs::rename(&self.path, place);
-        named.with_context(|| {
-            format!(
-                "{} cannot be given its place: it must be a folder that can be renamed, not a mount point",
-                place.display()
-            )
-        })?;
+        named.with_context(|| not_placed(place))?;
         self.is_whole = true;
-        let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(())
+        sync_parent(place)
     }
+
+    /// Makes everything in it durable and changes places with the folder at `place`, in one step; that one is called `aside`
+    /// then.
+    pub(crate) fn replace(mut self, place: &Path, aside: &Path) -> anyhow::Result<()> {
+        sync_all(&self.path)?;
+        let exchanged = renameat2(
+            AT_FDCWD,
+            &self.path,
+            AT_FDCWD,
+            place,
+            RenameFlags::RENAME_EXCHANGE,
+        );
+        exchanged.with_context(|| not_placed(place))?;
+        // What has the draft's name now is what was there before.
+        self.is_whole = true;
+        fs::rename(&self.path, aside)
+            .with_context(|| format!("what was there lies in {} now", self.path.display()))?;
+        sync_parent(place)
+    }
+}
+
+fn not_placed(place: &Path) -> String {
+    format!(
+        "{} cannot be given its place: it must be a folder that can be renamed, not a mount point; nothing was changed",
+        place.display()
+    )
+}
+
+fn sync_parent(place: &Path) -> anyhow::Result<()> {
+    let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?)
 }
 
 impl Drop for Draft {

@@ -18,7 +18,12 @@ use crate::tools::settings::read_by_libraries;
 /// The command of this tool.
 const COMMAND: (&str, &str) = ("config", "check");
 /// Secrets that are read from a file's first line before anything starts. The others have files of their own form.
-const IN_FIRST_LINE: [&str; 3] = ["DATABASE_URL", "RABBITMQ_PASSWORD", "REDIS_PASSWORD"];
+const IN_FIRST_LINE: [&str; 4] = [
+    "DATABASE_URL",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "RABBITMQ_PASSWORD",
+    "REDIS_PASSWORD",
+];
 
 /// Where a setting comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

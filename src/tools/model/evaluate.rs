@@ -1,8 +1,9 @@
-//! `segue model evaluate`: how well a model predicts ratings, beside the neutral one.
+//! `segue model evaluate`: how well ratings are predicted over a base model, beside the neutral one and naive Bayes.
 
 use anyhow::Context;
 use classifier::BaseModel;
-use classifier::evaluate::{Orders, Scores, learning_curve};
+use classifier::evaluate::{Orders, Predictor, Scores, learning_curve};
+use classifier::learner::relevance;
 use domain::Digest;
 use serde::Serialize;
 
@@ -34,8 +35,12 @@ struct Point {
     /// Listeners with later ratings, once per order.
     sequences: usize,
     predictions: usize,
+    /// The learner that playlists are made with, over the model.
     of_model: Scores,
+    /// The same over the neutral model.
     of_neutral: Scores,
+    /// Hierarchical naive Bayes over the model.
+    of_naive_bayes: Scores,
 }
 
 pub(super) async fn run(stack: &Stack, output: Output, arguments: &EvaluateArguments) -> anyhow::Result<()> {
@@ -54,16 +59,24 @@ async fn evaluate(stack: &Stack, arguments: &EvaluateArguments) -> anyhow::Resul
         draws,
         seed: arguments.seed,
     });
-    let of_model = learning_curve(&model, &listeners, orders);
-    let of_neutral = learning_curve(&BaseModel::neutral(&schema), &listeners, orders);
-    // Both have the same points: which there are depends on the ratings alone.
-    let points = of_model.iter().zip(&of_neutral).map(|(point, neutral)| Point {
-        learned: point.learned,
-        sequences: point.sequences,
-        predictions: point.predictions,
-        of_model: point.scores,
-        of_neutral: neutral.scores,
-    });
+    let relevance = relevance(&schema);
+    let curve = |base: &BaseModel, predictor| learning_curve(base, predictor, &listeners, orders);
+    let of_model = curve(&model, Predictor::Learner(&relevance));
+    let of_neutral = curve(&BaseModel::neutral(&schema), Predictor::Learner(&relevance));
+    let of_naive_bayes = curve(&model, Predictor::NaiveBayes);
+    // All have the same points: which there are depends on the ratings alone.
+    let others = of_neutral.iter().zip(&of_naive_bayes);
+    let points = of_model
+        .iter()
+        .zip(others)
+        .map(|(point, (neutral, naive_bayes))| Point {
+            learned: point.learned,
+            sequences: point.sequences,
+            predictions: point.predictions,
+            of_model: point.scores,
+            of_neutral: neutral.scores,
+            of_naive_bayes: naive_bayes.scores,
+        });
     Ok(Evaluated {
         model: model.fingerprint(),
         points: points.collect(),
@@ -109,15 +122,19 @@ impl Evaluated {
             .points
             .iter()
             .flat_map(|point| {
-                [("model", &point.of_model), ("neutral", &point.of_neutral)]
-                    .map(|(name, scores)| point.cells(name, scores))
+                [
+                    ("model", &point.of_model),
+                    ("neutral", &point.of_neutral),
+                    ("naive Bayes over the model", &point.of_naive_bayes),
+                ]
+                .map(|(name, scores)| point.cells(name, scores))
             })
             .collect();
         table(
             &[
                 "ratings",
                 "predicted",
-                "prior",
+                "by",
                 "AUC",
                 "log-loss",
                 "Brier",

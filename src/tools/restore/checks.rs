@@ -19,11 +19,11 @@ pub(super) fn is_used(data: &Path) -> anyhow::Result<bool> {
     }
 }
 
-/// A server would go on writing into the folder that steps aside: none may run, and none begin until this is dropped.
-pub(super) fn refuse_served(data: &Path) -> anyhow::Result<FolderLock> {
+/// A server or a tool would go on writing into the folder that steps aside: none may run, and none begin until this is dropped.
+pub(super) fn refuse_used(data: &Path) -> anyhow::Result<FolderLock> {
     FolderLock::replacing(data)?.with_context(|| {
         format!(
-            "a server runs on {}: stop it first; nothing was changed",
+            "a server or a tool works on {}: stop it first; nothing was changed",
             data.display()
         )
     })

@@ -4,6 +4,7 @@
 //! It also erases again whoever the present folder knows to be forgotten and the restored log does not
 //! (`command_api::erasure::finish`).
 
+mod audit_key;
 mod checks;
 
 use std::fs::{self, File};
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::cli::RestoreArguments;
-use crate::output::{Output, Progress, remark};
+use crate::output::{Output, Progress};
 use crate::settings::Settings;
 use crate::tools::backup::{
     AUDIT_KEY, Draft, Manifest, copy_if_there, digest_of, interruptible, refuse_database,
@@ -37,6 +38,9 @@ struct Restored {
     replaced: Option<PathBuf>,
     /// Whether the master key of these keys is at hand.
     has_master_key: bool,
+    /// Public keys that signed this log until now, and must not any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retired_audit_keys: Vec<String>,
 }
 
 pub(crate) async fn run(
@@ -53,31 +57,36 @@ pub(crate) async fn run(
         "{} is in use: say --replace to put the backup in its place; nothing was changed",
         data.display()
     );
-    let _alone = is_used.then(|| checks::refuse_served(data)).transpose()?;
+    let _alone = is_used.then(|| checks::refuse_used(data)).transpose()?;
     let draft = Draft::beside(data)?;
     let stop = Stop::default();
     let checking = check(&arguments.from, &draft.path, &manifest, &stop);
     interruptible(tokio::task::spawn_blocking(checking), &stop, said(&stop)).await?;
-    let accepts_shorter = settings.sealing.accept_shorter_log;
-    let forgotten_since = match is_used {
-        true => keep_what_is_known(data, &draft.path, &manifest, accepts_shorter)?,
-        false => 0,
+    let known = match is_used {
+        true => keep_what_is_known(settings, &draft.path, &manifest)?,
+        false => Known {
+            forgotten_since: 0,
+            // What was signed after the backup was made is not known here.
+            continues: arguments.keep_audit_key,
+        },
+    };
+    let retired = match known.continues {
+        true => Vec::new(),
+        false => audit_key::retire(settings, &draft.path)?,
     };
     let has_master_key = checks::master_key(settings, &draft.path)?;
-    let replaced = is_used.then(|| step_aside(data)).transpose()?;
-    if !is_used && data.exists() {
-        fs::remove_dir(data).with_context(|| format!("{} cannot be replaced", data.display()))?;
-    }
-    if let Err(error) = draft.become_whole(data) {
-        put_back(replaced.as_deref(), data)?;
-        return Err(error);
+    let replaced = is_used.then(|| name_aside(data)).transpose()?;
+    match &replaced {
+        Some(aside) => draft.replace(data, aside)?,
+        None => draft.become_whole(data)?,
     }
     let restored = Restored {
         log_head: manifest.log_head,
         made_at: manifest.made_at,
-        forgotten_since,
+        forgotten_since: known.forgotten_since,
         replaced,
         has_master_key,
+        retired_audit_keys: retired.iter().map(ToString::to_string).collect(),
     };
     output.print(&restored, |restored| text(restored, data))?;
     Ok(Outcome::Done)
@@ -106,6 +115,11 @@ fn text(restored: &Restored, data: &Path) -> String {
     }
     if !restored.has_master_key {
         text += "\nThe master key is not in the backup: give it with SEGUE_MASTER_KEY_FILE, or as master.key in the folder.";
+    }
+    for key in &restored.retired_audit_keys {
+        text += &format!(
+            "\nThe audit key {key} may have signed records that are not here, and is retired: another one signs from now on. Keep this public half for what it signed."
+        );
     }
     text
 }
@@ -153,56 +167,49 @@ fn said(stop: &Stop) -> impl FnMut() {
     move || progress.at(stop.checked())
 }
 
-/// What the present folder knows and a backup may lack: who is forgotten, and keys that were left out of it.
-fn keep_what_is_known(
-    data: &Path,
-    restored: &Path,
-    manifest: &Manifest,
-    accepts_shorter: bool,
-) -> anyhow::Result<u64> {
-    for name in [AUDIT_KEY.into(), MasterKey::path_in("")] {
-        let (present, target) = (data.join(&name), restored.join(&name));
-        if !target.exists() {
-            copy_if_there(&present, &target)?;
-        }
+/// What the present folder told of the past.
+struct Known {
+    /// People whom it knew to be forgotten, and the backup did not.
+    forgotten_since: u64,
+    /// Whether the backup's log reaches as far as every checkpoint that was given out.
+    continues: bool,
+}
+
+/// Adds to the restored folder what the present one knows and a backup may lack: who is forgotten, what was signed, and keys.
+fn keep_what_is_known(settings: &Settings, restored: &Path, manifest: &Manifest) -> anyhow::Result<Known> {
+    let data = &settings.data;
+    // The present key is the one that signs; one in the backup may have been retired since.
+    copy_if_there(&data.join(AUDIT_KEY), &restored.join(AUDIT_KEY))?;
+    let master_key = MasterKey::path_in(restored);
+    if !master_key.exists() {
+        copy_if_there(&MasterKey::path_in(data), &master_key)?;
     }
     if !eventing::Keys::is_in(data) {
-        return Ok(0);
+        return Ok(Known {
+            forgotten_since: 0,
+            continues: false,
+        });
     }
     let is_shorter = checks::is_shorter_than_published(data, manifest.log_head)?;
-    if let (Some(published), false) = (is_shorter, accepts_shorter) {
+    if let (Some(published), false) = (is_shorter, settings.sealing.accept_shorter_log) {
         anyhow::bail!(
             "the backup's log ends at position {}, and a checkpoint of {published} records was given out: what auditors were told of would be lost. \
              Say --accept-shorter-log if that is meant; nothing was changed",
             manifest.log_head
         );
     }
-    Ok(backup::keep_known(data, restored, is_shorter.is_none())?.forgotten)
+    Ok(Known {
+        forgotten_since: backup::keep_known(data, restored, is_shorter.is_none())?.forgotten,
+        continues: is_shorter.is_none(),
+    })
 }
 
-/// Gives the data folder another name, which is free.
-fn step_aside(data: &Path) -> anyhow::Result<PathBuf> {
+/// A name for the folder that is replaced, which is free.
+fn name_aside(data: &Path) -> anyhow::Result<PathBuf> {
     let name = data
         .file_name()
         .context("the data folder has no name")?
         .to_string_lossy();
-    let aside = data.with_file_name(format!(
-        "{name}.replaced-{}",
-        Utc::now().format("%Y%m%dT%H%M%S%6f")
-    ));
-    fs::rename(data, &aside).with_context(|| {
-        format!(
-            "{} cannot be replaced: it must be a folder that can be renamed, not a mount point; nothing was changed",
-            data.display()
-        )
-    })?;
-    Ok(aside)
-}
-
-fn put_back(replaced: Option<&Path>, data: &Path) -> anyhow::Result<()> {
-    let Some(replaced) = replaced else {
-        return Ok(());
-    };
-    remark("the backup could not be put in place; what was there is put back");
-    fs::rename(replaced, data).with_context(|| format!("what was there lies in {} now", replaced.display()))
+    let time = Utc::now().format("%Y%m%dT%H%M%S%6f");
+    Ok(data.with_file_name(format!("{name}.replaced-{time}")))
 }

@@ -1,17 +1,19 @@
-//! The last events, from the log that the settings name: positions, types and streams. No payload is opened, and no key.
+//! The last events, from the log that the settings name: positions, types and streams. No payload is opened.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::SecondsFormat;
 use domain::{AccessCall, Asked};
-use eventing::{EventLog, LogConfig, Position, PostgresConfig, RecordedEvent};
+use eventing::backup::FolderLock;
+use eventing::{EventLog, Position, RecordedEvent};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use top::{EventLine, PAST, Told};
 
 use crate::access;
 use crate::settings::Settings;
+use crate::stack;
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -27,7 +29,7 @@ pub(super) async fn follow(settings: Settings, told: mpsc::Sender<Told>) {
 }
 
 async fn try_follow(settings: &Settings, told: &mpsc::Sender<Told>) -> anyhow::Result<()> {
-    let Some((log, place)) = open(settings).await? else {
+    let Some((log, _in_use, place)) = open(settings).await? else {
         let state = format!("no log in {}", settings.data.display());
         return Ok(told.send(Told::State(state)).await?);
     };
@@ -60,18 +62,19 @@ async fn try_follow(settings: &Settings, told: &mpsc::Sender<Told>) -> anyhow::R
 }
 
 /// The log, and where it is; nothing when there is none to open, for looking must not make one.
-async fn open(settings: &Settings) -> anyhow::Result<Option<(EventLog, String)>> {
-    if let Some(url) = &settings.database_url {
-        let log = EventLog::open_postgres(PostgresConfig::parse(url.reveal())?).await;
-        return Ok(Some((log?, "the database".to_owned())));
-    }
-    if !EventLog::is_in(&settings.data) {
+async fn open(settings: &Settings) -> anyhow::Result<Option<(EventLog, FolderLock, String)>> {
+    let is_database = settings.database_url.is_some();
+    if !is_database && !EventLog::is_in(&settings.data) {
         return Ok(None);
     }
-    let log = EventLog::open(LogConfig::new(&settings.data))
+    let (log, in_use) = stack::open_log(settings)
         .await
         .context("the log cannot be opened")?;
-    Ok(Some((log, settings.data.display().to_string())))
+    let place = match is_database {
+        true => "the database".to_owned(),
+        false => settings.data.display().to_string(),
+    };
+    Ok(Some((log, in_use, place)))
 }
 
 /// The newest events after `after`, in order.
@@ -95,6 +98,7 @@ mod tests {
     use eventing::testing::TempDir;
 
     use super::*;
+    use crate::stack::Stack;
 
     async fn first_of(told: &mut mpsc::Receiver<Told>) -> Told {
         told.recv().await.expect("something is told")
@@ -115,9 +119,10 @@ mod tests {
     #[tokio::test]
     async fn following_the_log_is_recorded_once_and_tells_types_and_streams_alone() {
         let dir = TempDir::new();
-        let log = EventLog::open(LogConfig::new(dir.path())).await.expect("a log");
+        let settings = Settings::in_folder(dir.path());
+        let log = Stack::open(&settings).await.expect("an instance").log;
         let (sender, mut told) = mpsc::channel(8);
-        let following = tokio::spawn(follow(Settings::in_folder(dir.path()), sender));
+        let following = tokio::spawn(follow(settings, sender));
         let Told::State(state) = first_of(&mut told).await else {
             panic!("the state comes first");
         };

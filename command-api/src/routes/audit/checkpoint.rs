@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use chrono::SecondsFormat;
-use domain::{AccessCall, Asked};
-use eventing::{Position, StoredCheckpoint};
+use domain::{AccessCall, AccessId, Asked};
+use eventing::{LogError, Position, RecordedEvent, StoredCheckpoint};
 use serde::{Deserialize, Serialize};
 
-use super::{TEXT, number, seal_problem, text_answer};
+use super::{TEXT, number, seal_problem, text_answer, tree_problem};
 use crate::{
     access::AuditorRead,
     freshness::{Freshness, log_problem},
@@ -16,18 +16,39 @@ use crate::{
     state::ApiState,
 };
 
-/// 200 with a signed checkpoint that covers at least every record there was when it was asked for: the latest one if it
-/// does, else a new one.
+/// As many reads of the history may lie beyond a checkpoint that is given out again.
+const READS_BEYOND_MAX: usize = 100;
+
+/// 200 with a signed checkpoint that covers at least every record there was when it was asked for, but perhaps the latest reads of
+/// the history, and in any case the position that was asked for: the latest one if it does, else a new one.
 pub(crate) async fn latest(State(api): State<ApiState>, auditor: AuditorRead, fresh: Freshness) -> Answer {
     fresh.of_log(&api).await?;
-    let head = api.log().head().await.map_err(|error| log_problem(&error))?;
-    let sealed = api.sealer().seal(head).await;
+    let wanted = to_cover(&api)
+        .await
+        .map_err(|error| tree_problem(&error.into()))?;
+    let sealed = api.sealer().seal(wanted.max(fresh.min())).await;
     let sealed = sealed.map_err(|error| seal_problem(&error))?;
     auditor
         .record(&api, AccessCall::CheckpointRead, Asked::all())
         .await?;
     let covered = Position(sealed.checkpoint().size());
     Ok(fresh.tell(text_answer(sealed.to_string(), TEXT), covered))
+}
+
+/// What a checkpoint must cover: the whole log, or no more than the latest one does while nothing but some reads of the history
+/// was recorded since. Otherwise whoever polls has a new one signed each time, for the record of the time before.
+async fn to_cover(api: &ApiState) -> Result<Position, LogError> {
+    let head = api.log().head().await?;
+    let Some(latest) = api.sealer().tree().latest_checkpoint().await? else {
+        return Ok(head);
+    };
+    let covered = Position(latest.size);
+    let since = api.log().read_after(covered, READS_BEYOND_MAX + 1).await?;
+    let is_read = |event: &RecordedEvent| event.stream.category() == AccessId::CATEGORY;
+    match since.len() <= READS_BEYOND_MAX && since.iter().all(is_read) {
+        true => Ok(covered),
+        false => Ok(head),
+    }
 }
 
 /// What checkpoints are asked with.

@@ -62,10 +62,14 @@ enum Request {
     Destroyed(Answer<Vec<DestroyedKey>>),
     /// Remembers a checkpoint, unless a larger one is.
     Publish(PublishedRow, Answer<()>),
-    /// The note of the remembered checkpoint.
-    Published(Answer<Option<String>>),
+    /// The remembered checkpoint.
+    Published(Answer<Option<PublishedRow>>),
     /// Forgets the remembered checkpoint.
     Unpublish(Answer<()>),
+    /// Remembers a retired audit key.
+    Retire(String, Answer<()>),
+    /// The retired audit keys.
+    Retired(Answer<Vec<String>>),
 }
 
 impl PostgresStore {
@@ -122,12 +126,20 @@ impl PostgresStore {
         self.ask(|answer| Request::Publish(row, answer))
     }
 
-    pub(super) fn published(&self) -> Result<Option<String>, KeyError> {
+    pub(super) fn published(&self) -> Result<Option<PublishedRow>, KeyError> {
         self.ask(Request::Published)
     }
 
     pub(super) fn unpublish(&self) -> Result<(), KeyError> {
         self.ask(Request::Unpublish)
+    }
+
+    pub(super) fn retire(&self, key: String) -> Result<(), KeyError> {
+        self.ask(|answer| Request::Retire(key, answer))
+    }
+
+    pub(super) fn retired(&self) -> Result<Vec<String>, KeyError> {
+        self.ask(Request::Retired)
     }
 
     /// Whether the key is known to be destroyed.
@@ -255,6 +267,12 @@ impl Keeper {
             Request::Unpublish(answer) => {
                 let _ = answer.send(self.within(async |client| unpublish(client).await).await);
             }
+            Request::Retire(key, answer) => {
+                let _ = answer.send(self.within(async |client| retire(client, key).await).await);
+            }
+            Request::Retired(answer) => {
+                let _ = answer.send(self.within(async |client| retired(client).await).await);
+            }
         }
     }
 
@@ -378,16 +396,34 @@ async fn publish(client: &mut Client, row: PublishedRow) -> Result<(), KeyError>
     Ok(())
 }
 
-async fn published(client: &mut Client) -> Result<Option<String>, KeyError> {
-    let sql = "SELECT note FROM segue_keys.published_checkpoint";
-    let found = client.query_opt(sql, &[]).await?;
-    Ok(found.map(|row| row.try_get(0)).transpose()?)
+async fn published(client: &mut Client) -> Result<Option<PublishedRow>, KeyError> {
+    let sql = "SELECT size, note FROM segue_keys.published_checkpoint";
+    let Some(row) = client.query_opt(sql, &[]).await? else {
+        return Ok(None);
+    };
+    let size: i64 = row.try_get(0)?;
+    Ok(Some(PublishedRow {
+        size: size.unsigned_abs(),
+        note: row.try_get(1)?,
+    }))
 }
 
 async fn unpublish(client: &mut Client) -> Result<(), KeyError> {
     let sql = "DELETE FROM segue_keys.published_checkpoint";
     client.execute(sql, &[]).await?;
     Ok(())
+}
+
+async fn retire(client: &mut Client, key: String) -> Result<(), KeyError> {
+    let sql = "INSERT INTO segue_keys.retired_audit_keys (key) VALUES ($1) ON CONFLICT (key) DO NOTHING";
+    client.execute(sql, &[&key]).await?;
+    Ok(())
+}
+
+async fn retired(client: &mut Client) -> Result<Vec<String>, KeyError> {
+    let sql = "SELECT key FROM segue_keys.retired_audit_keys ORDER BY no";
+    let rows = client.query(sql, &[]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 async fn is_destroyed(client: &Client, subject: SubjectId) -> Result<bool, KeyError> {

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use tokio_postgres::{Client, Row};
 
 use super::{from_sql, limit_sql, reader, to_sql};
-use crate::ids::{Position, Version};
+use crate::ids::{Position, StreamId, Version};
 use crate::log::{DeadLetterKey, DeadLetterRow, LogError};
 
 const COLUMNS: &str = "consumer, stream, version, position, reason, attempts, last_error, first_at, state";
@@ -55,6 +55,15 @@ pub(super) async fn list(
     );
     let rows = client.query(&sql, &[&consumer, &limit_sql(limit)]).await?;
     rows.iter().map(row_of).collect()
+}
+
+pub(super) async fn streams(client: &Client, after: &str, limit: usize) -> Result<Vec<StreamId>, LogError> {
+    let sql = "SELECT DISTINCT stream COLLATE \"C\" FROM segue.dead_letters WHERE stream COLLATE \"C\" > $1
+               ORDER BY 1 LIMIT $2";
+    let rows = client.query(sql, &[&after, &limit_sql(limit)]).await?;
+    let stream =
+        |row: &Row| StreamId::parse(row.try_get(0)?).map_err(|error| LogError::Corrupt(error.to_string()));
+    rows.iter().map(stream).collect()
 }
 
 pub(super) async fn delete(client: &Client, key: &DeadLetterKey) -> Result<bool, LogError> {

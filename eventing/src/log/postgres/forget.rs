@@ -6,8 +6,8 @@
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use super::{LogError, to_sql};
-use crate::log::DeadLetterKey;
+use super::LogError;
+use crate::ids::StreamId;
 use crate::log::forget::{Deleted, Forgotten};
 
 const SPEND_FIRST: &str = "UPDATE segue.receipts SET fingerprint = decode(repeat('00', 32), 'hex'), answer = '', subject = NULL,
@@ -17,7 +17,7 @@ const SPEND_FIRST: &str = "UPDATE segue.receipts SET fingerprint = decode(repeat
 pub(super) async fn forget(
     client: &mut Client,
     people: &[Forgotten],
-    letters: &[DeadLetterKey],
+    set_aside: &[StreamId],
 ) -> Result<Deleted, LogError> {
     let subjects: Vec<Uuid> = people.iter().map(|person| person.subject.0).collect();
     let streams: Vec<&str> = people.iter().map(|person| person.stream.as_str()).collect();
@@ -27,14 +27,9 @@ pub(super) async fn forget(
     let receipts = spent + transaction.execute(sql, &[&subjects]).await?;
     let sql = "DELETE FROM segue.claims WHERE stream = ANY($1)";
     let claims = transaction.execute(sql, &[&streams]).await?;
-    let mut dead_letters = 0;
-    for key in letters {
-        let sql = "DELETE FROM segue.dead_letters WHERE consumer = $1 AND stream = $2 AND version = $3";
-        let version = to_sql(key.version.0);
-        dead_letters += transaction
-            .execute(sql, &[&key.consumer, &key.stream.as_str(), &version])
-            .await?;
-    }
+    let set_aside: Vec<&str> = set_aside.iter().map(StreamId::as_str).collect();
+    let sql = "DELETE FROM segue.dead_letters WHERE stream = ANY($1)";
+    let dead_letters = transaction.execute(sql, &[&set_aside]).await?;
     transaction.commit().await?;
     Ok(Deleted {
         receipts,

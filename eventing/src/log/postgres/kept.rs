@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{ANSWER_LIMIT, BLOB_LIMIT, LogError, PostgresLog, from_sql, limit_sql, to_sql, within};
-use crate::ids::{EventId, Position, StreamId, Version};
+use crate::ids::{CorrelationId, EventId, Position, StreamId, Version};
 use crate::log::kept::{KeptHead, KeptStream};
 use crate::merkle::Hash;
 use crate::verify::{Columns, Kept};
@@ -36,7 +36,8 @@ impl PostgresLog {
         within(BLOB_LIMIT, async {
             let sql = "SELECT position, recorded_at, (SELECT max(position) FROM segue.events),
                               (SELECT count(*) FROM segue.events WHERE position <= h.position) FROM segue.log_head h";
-            let row = self.client().await?.query_one(sql, &[]).await?;
+            let row = self.client().await?.query_opt(sql, &[]).await?;
+            let row = row.ok_or_else(|| LogError::Corrupt("its head is lost".to_owned()))?;
             let last: Option<i64> = row.try_get(2)?;
             Ok(KeptHead {
                 position: Position(from_sql(row.try_get(0)?)?),
@@ -62,6 +63,34 @@ impl PostgresLog {
             rows.iter()
                 .map(|row| Ok(KeptStream::new(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
                 .collect()
+        })
+        .await
+    }
+
+    pub(in crate::log) async fn kept_correlations(
+        &self,
+        after: Option<(CorrelationId, Position)>,
+        limit: usize,
+    ) -> Result<Vec<(CorrelationId, Position)>, LogError> {
+        // Nothing stands before the nil id and a number that no position is.
+        let (correlation, position) = after.map_or((Uuid::nil(), -1), |(correlation, position)| {
+            (correlation.0, to_sql(position.0))
+        });
+        let sql = "SELECT correlation, position FROM segue.correlations
+                   WHERE (correlation, position) > ($1, $2) ORDER BY correlation, position LIMIT $3";
+        within(ANSWER_LIMIT, async {
+            let client = self.client().await?;
+            let statement = client.prepare_cached(sql).await?;
+            let rows = client
+                .query(&statement, &[&correlation, &position, &limit_sql(limit)])
+                .await?;
+            let pair = |row: &Row| {
+                Ok((
+                    CorrelationId(row.try_get(0)?),
+                    Position(from_sql(row.try_get(1)?)?),
+                ))
+            };
+            rows.iter().map(pair).collect()
         })
         .await
     }

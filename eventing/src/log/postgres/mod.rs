@@ -13,8 +13,10 @@ mod kept;
 mod known;
 mod plan;
 mod reader;
+mod remembered;
 mod schema;
 mod statements;
+mod tls;
 mod tree;
 mod watcher;
 mod writer;
@@ -389,6 +391,17 @@ impl PostgresLog {
         .await
     }
 
+    pub(super) async fn dead_letter_streams(
+        &self,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StreamId>, LogError> {
+        within(ANSWER_LIMIT, async {
+            dead_letters::streams(&*self.client().await?, after, limit).await
+        })
+        .await
+    }
+
     pub(super) async fn receipts_about(&self, subject: SubjectId) -> Result<u64, LogError> {
         within(ANSWER_LIMIT, async {
             let sql = "SELECT count(*) FROM segue.receipts WHERE subject = $1";
@@ -401,11 +414,11 @@ impl PostgresLog {
     pub(super) async fn forget(
         &self,
         people: &[Forgotten],
-        letters: &[DeadLetterKey],
+        set_aside: &[StreamId],
     ) -> Result<Deleted, LogError> {
         within(ANSWER_LIMIT, async {
             let mut client = self.client().await?;
-            forget::forget(&mut client, people, letters).await
+            forget::forget(&mut client, people, set_aside).await
         })
         .await
     }

@@ -20,10 +20,11 @@ const EDGE: &str = "SELECT size, edge FROM segue.merkle_frontier";
 
 pub(super) async fn edge(client: &impl GenericClient) -> Result<Frontier, LogError> {
     let statement = client.prepare_cached(EDGE).await?;
-    edge_in(&client.query_one(&statement, &[]).await?)
+    edge_in(client.query_opt(&statement, &[]).await?)
 }
 
-fn edge_in(row: &Row) -> Result<Frontier, LogError> {
+fn edge_in(row: Option<Row>) -> Result<Frontier, LogError> {
+    let row = row.ok_or_else(|| LogError::Corrupt("the right edge of the tree is lost".to_owned()))?;
     edge_of(from_sql(row.try_get(0)?)?, row.try_get(1)?)
 }
 
@@ -158,7 +159,7 @@ pub(super) async fn store_checkpoint(
 ) -> Result<Result<(), StoreCheckpointError>, LogError> {
     let transaction = client.transaction().await?;
     let statement = transaction.prepare_cached(&format!("{EDGE} FOR UPDATE")).await?;
-    let edge = edge_in(&transaction.query_one(&statement, &[]).await?)?;
+    let edge = edge_in(transaction.query_opt(&statement, &[]).await?)?;
     let latest = latest_checkpoint(&transaction).await?;
     let stand = stand_at(&transaction, edge, &judged_by(checkpoint, latest.as_ref())).await?;
     match judge(checkpoint, latest.as_ref(), &stand) {

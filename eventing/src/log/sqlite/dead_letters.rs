@@ -61,6 +61,21 @@ pub(in crate::log) fn list(
     Ok(found)
 }
 
+pub(in crate::log) fn streams(
+    connection: &Connection,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<StreamId>, LogError> {
+    let sql = "SELECT DISTINCT stream FROM dead_letters WHERE stream > ?1 ORDER BY stream LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((after, limit_sql(limit)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(stream_of(&row.get::<_, String>(0)?)?);
+    }
+    Ok(found)
+}
+
 pub(in crate::log) fn delete(connection: &Connection, key: &DeadLetterKey) -> Result<bool, LogError> {
     let sql = "DELETE FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3 AND state <> 'skipped'";
     let values = (&key.consumer, key.stream.as_str(), to_sql(key.version.0));
@@ -74,7 +89,7 @@ fn read(row: &Row<'_>) -> Result<DeadLetterRow, LogError> {
     Ok(DeadLetterRow {
         key: DeadLetterKey {
             consumer: row.get(0)?,
-            stream: StreamId::parse(&stream).map_err(|error| corrupt(error.to_string()))?,
+            stream: stream_of(&stream)?,
             version: Version(from_sql(row.get(2)?)?),
         },
         position: Position(from_sql(row.get(3)?)?),
@@ -85,4 +100,8 @@ fn read(row: &Row<'_>) -> Result<DeadLetterRow, LogError> {
             .ok_or_else(|| corrupt("a dead letter's time".to_owned()))?,
         state: state.parse().map_err(corrupt)?,
     })
+}
+
+fn stream_of(name: &str) -> Result<StreamId, LogError> {
+    StreamId::parse(name).map_err(|error| LogError::Corrupt(error.to_string()))
 }

@@ -15,13 +15,21 @@ pub(super) fn is_full(error: &Error) -> bool {
     }
 }
 
-/// Whether the file contradicts itself, or would.
+/// Whether the file contradicts itself, or would; or lacks a row that it has from the start, or holds a value that is not of
+/// its column's kind.
 fn is_corrupt(error: &Error) -> bool {
     use ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase};
-    matches!(
-        error.sqlite_error_code(),
-        Some(DatabaseCorrupt | NotADatabase | ConstraintViolation)
-    )
+    match error {
+        Error::QueryReturnedNoRows
+        | Error::InvalidColumnType(..)
+        | Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..) => true,
+        error => matches!(
+            error.sqlite_error_code(),
+            Some(DatabaseCorrupt | NotADatabase | ConstraintViolation)
+        ),
+    }
 }
 
 impl From<Error> for LogError {

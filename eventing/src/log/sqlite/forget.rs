@@ -2,9 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::{LogError, from_sql, to_sql};
-use crate::ids::SubjectId;
-use crate::log::DeadLetterKey;
+use super::{LogError, from_sql};
+use crate::ids::{StreamId, SubjectId};
 use crate::log::forget::{Deleted, Forgotten};
 
 const SPEND_FIRST: &str = "UPDATE receipts SET fingerprint = zeroblob(32), answer = x'', subject = NULL, position = 0, recorded_at = 0
@@ -13,7 +12,7 @@ const SPEND_FIRST: &str = "UPDATE receipts SET fingerprint = zeroblob(32), answe
 pub(in crate::log) fn forget(
     connection: &Connection,
     people: &[Forgotten],
-    letters: &[DeadLetterKey],
+    set_aside: &[StreamId],
 ) -> Result<Deleted, LogError> {
     let mut deleted = Deleted::default();
     for person in people {
@@ -22,11 +21,10 @@ pub(in crate::log) fn forget(
             .prepare_cached("DELETE FROM claims WHERE stream = ?1")?
             .execute([person.stream.as_str()])? as u64;
     }
-    for key in letters {
+    for stream in set_aside {
         deleted.dead_letters += connection
-            .prepare_cached("DELETE FROM dead_letters WHERE consumer = ?1 AND stream = ?2 AND version = ?3")?
-            .execute((&key.consumer, key.stream.as_str(), to_sql(key.version.0)))?
-            as u64;
+            .prepare_cached("DELETE FROM dead_letters WHERE stream = ?1")?
+            .execute([stream.as_str()])? as u64;
     }
     Ok(deleted)
 }

@@ -1,12 +1,12 @@
 //! Rows as they are. SQLite keeps a value of any type in any column, so each is looked at before it is taken.
 
 use bytes::Bytes;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use super::{LogError, limit_sql, to_sql};
-use crate::ids::{EventId, Position, StreamId, Version};
+use crate::ids::{CorrelationId, EventId, Position, StreamId, Version};
 use crate::log::kept::{KeptHead, KeptStream};
 use crate::merkle::Hash;
 use crate::verify::{Columns, Kept};
@@ -99,4 +99,30 @@ pub(in crate::log) fn streams(
         streams.push(KeptStream::new(name, signed(1), signed(2)));
     }
     Ok(streams)
+}
+
+pub(in crate::log) fn correlations(
+    connection: &Connection,
+    after: Option<(CorrelationId, Position)>,
+    limit: usize,
+) -> Result<Vec<(CorrelationId, Position)>, LogError> {
+    let sql = "SELECT correlation, position FROM correlations
+               WHERE (correlation, position) > (?1, ?2) ORDER BY correlation, position LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    // What is no id may stand first: no value of SQLite's stands before the lowest number.
+    let from = match after {
+        Some((correlation, _)) => Value::Blob(correlation.0.as_bytes().to_vec()),
+        None => Value::Integer(i64::MIN),
+    };
+    let position = after.map_or(i64::MIN, |(_, position)| to_sql(position.0));
+    let mut rows = statement.query((from, position, limit_sql(limit)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let correlation = blob(row.get_ref(0)?).and_then(|id| Uuid::from_slice(id).ok());
+        let pair = correlation.zip(number(row.get_ref(1)?));
+        let (correlation, position) =
+            pair.ok_or_else(|| LogError::Corrupt("a correlation that is none".to_owned()))?;
+        found.push((CorrelationId(correlation), Position(position)));
+    }
+    Ok(found)
 }

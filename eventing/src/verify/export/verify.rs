@@ -24,6 +24,8 @@ const RECORD_START: &[u8] = b"{\"position\":";
 pub struct Demands {
     /// The log's public key. Without one the export's own is taken, which proves that nothing was damaged, and not who made it.
     pub key: Option<VerifierKey>,
+    /// Keys that signed the log before: the old checkpoint may be signed with one of them.
+    pub older_keys: Vec<VerifierKey>,
     /// A checkpoint from an earlier time, which the history must begin with.
     pub old_checkpoint: Option<SignedCheckpoint>,
 }
@@ -50,7 +52,7 @@ pub fn verify(
 ) -> Result<Verified, VerifyError> {
     let header = read_header(&mut input)?;
     let (checkpoint, key) = check_header(&header, demands)?;
-    check_old(&checkpoint, &key, demands.old_checkpoint.as_ref())?;
+    check_old(&checkpoint, &key, demands)?;
     let size = checkpoint.checkpoint().size();
     let old_size = demands.old_checkpoint.as_ref().map(|old| old.checkpoint().size());
     let mut checker = Checker::new(old_size.into_iter().chain([size]));
@@ -135,16 +137,12 @@ fn check_header(header: &Header, demands: &Demands) -> Result<(SignedCheckpoint,
 }
 
 /// Checks that the old checkpoint is the log's own and not larger than this history.
-fn check_old(
-    checkpoint: &SignedCheckpoint,
-    key: &VerifierKey,
-    old: Option<&SignedCheckpoint>,
-) -> Result<(), Fault> {
-    let Some(old) = old else {
+fn check_old(checkpoint: &SignedCheckpoint, key: &VerifierKey, demands: &Demands) -> Result<(), Fault> {
+    let Some(old) = &demands.old_checkpoint else {
         return Ok(());
     };
     let old_size = old.checkpoint().size();
-    old.verify(key)
+    old.verify_with_older(key, &demands.older_keys)
         .map_err(|cause| Fault::untrusted(old_size, cause, true))?;
     let size = checkpoint.checkpoint().size();
     if old_size > size {

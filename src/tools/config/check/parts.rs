@@ -12,8 +12,15 @@ use crate::tools::config::finding::Finding;
 use crate::tools::config::given::{Effective, Given};
 
 /// Settings that do nothing without one of some others.
-const WITHOUT_EFFECT: [(&str, &[&str]); 9] = [
+const WITHOUT_EFFECT: [(&str, &[&str]); 13] = [
     ("FIRESTORE_EMULATOR_HOST", &["FIRESTORE_PROJECT"]),
+    ("OTEL_EXPORTER_OTLP_HEADERS", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    (
+        "OTEL_EXPORTER_OTLP_HEADERS_FILE",
+        &["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ),
+    ("OTEL_SERVICE_NAME", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    ("OTEL_TRACES_SAMPLER_ARG", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
     ("RABBITMQ_PASSWORD", &["RABBITMQ_HOST"]),
     ("RABBITMQ_PASSWORD_FILE", &["RABBITMQ_HOST"]),
     ("RABBITMQ_USER", &["RABBITMQ_HOST"]),
@@ -23,8 +30,8 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 9] = [
     ("REDIS_PREFIX", &["REDIS_HOST", "REDDIS_HOST"]),
     ("GOOGLE_APPLICATION_CREDENTIALS", &["FIRESTORE_PROJECT"]),
 ];
-/// Whether this program can reach Firestore.
-const HAS_FIRESTORE: bool = cfg!(feature = "production");
+/// Whether this program can reach Firestore and a collector of traces.
+const HAS_CLOUD_PARTS: bool = cfg!(feature = "production");
 
 pub(super) fn all(given: &Given, effective: &Effective) -> Vec<Finding> {
     let found = [
@@ -32,6 +39,7 @@ pub(super) fn all(given: &Given, effective: &Effective) -> Vec<Finding> {
         broker(given, effective),
         views(effective),
         firestore(given, effective),
+        traces(effective),
         private_log(given, effective),
         throttle(effective),
         shorter_log(effective),
@@ -70,7 +78,7 @@ fn firestore(given: &Given, effective: &Effective) -> Option<Finding> {
     const PROJECT: &str = "FIRESTORE_PROJECT";
     const ACCOUNT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
     let firestore = effective.settings.hosts.firestore()?;
-    if !HAS_FIRESTORE {
+    if !HAS_CLOUD_PARTS {
         let problem = format!(
             "{PROJECT} is set, and this program was built without Firestore: build it with `--features production`"
         );
@@ -88,6 +96,22 @@ fn firestore(given: &Given, effective: &Effective) -> Option<Finding> {
             file.display()
         ),
     ))
+}
+
+fn traces(effective: &Effective) -> Option<Finding> {
+    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let traces = &effective.serving.traces;
+    if !traces.are_wanted() {
+        return None;
+    }
+    if !HAS_CLOUD_PARTS {
+        let problem = format!(
+            "{ENDPOINT} is set, and this program was built without the export of traces: build it with `--features production`"
+        );
+        return Some(Finding::error(&[ENDPOINT], problem));
+    }
+    let error = traces.headers().err()?;
+    Some(Finding::error(&["OTEL_EXPORTER_OTLP_HEADERS"], error.to_string()))
 }
 
 /// A log in a data folder is shared by the processes of one machine alone.
