@@ -16,7 +16,7 @@ use crate::{
     opened::{Fault, Opened, open_all},
     rebuild::blocking,
     remembered::{Remembered, Stand, Stored},
-    store::{Batch, Raise, Refusal, Snapshot, Wanted},
+    store::{Batch, Raise, Snapshot, Wanted},
 };
 
 /// How long to leave a store or key ring alone that did not answer, or is full.
@@ -249,8 +249,9 @@ impl Inner {
         if batch.writes.is_empty() {
             return Ok(verdicts);
         }
-        let outcomes = self.store.commit(&batch)?;
-        let refused = refused_streams(&batch, &outcomes);
+        let outcomes = self.store.commit(batch)?.into_iter();
+        let refused = outcomes.filter_map(|(stream, outcome)| outcome.err().map(|_| stream));
+        let refused = refused.collect::<BTreeSet<_>>();
         if !refused.is_empty() {
             self.try_again(runs, &mut verdicts, &refused)?;
         }
@@ -273,8 +274,9 @@ impl Inner {
         }
         drop(snapshot);
         if !batch.checkpoints.is_empty() {
-            self.store.commit(&batch)?;
-            self.remember(&batch.checkpoints);
+            let raises = batch.checkpoints.clone();
+            self.store.commit(batch)?;
+            self.remember(&raises);
         }
         Ok(())
     }
@@ -283,7 +285,7 @@ impl Inner {
         &self,
         runs: &[Vec<Opened>],
         verdicts: &mut [Verdict],
-        refused: &BTreeSet<&StreamId>,
+        refused: &BTreeSet<StreamId>,
     ) -> Result<(), ViewError> {
         for (run, verdict) in runs.iter().zip(verdicts) {
             if run.first().is_some_and(|event| refused.contains(&event.stream)) {
@@ -398,13 +400,4 @@ fn runs_of(runs: &[Run], opened: Vec<Opened>) -> Vec<Vec<Opened>> {
     runs.iter()
         .map(|run| opened.by_ref().take(run.events.len()).collect())
         .collect()
-}
-
-fn refused_streams<'a>(batch: &'a Batch, outcomes: &[Result<(), Refusal>]) -> BTreeSet<&'a StreamId> {
-    let refused = batch
-        .writes
-        .iter()
-        .zip(outcomes)
-        .filter(|(_, outcome)| outcome.is_err());
-    refused.map(|(write, _)| &write.stream).collect()
 }

@@ -23,6 +23,7 @@ mod filtered;
 mod fold;
 mod folding;
 pub mod handler;
+mod kept;
 mod opened;
 mod projection;
 pub mod projections;
@@ -49,6 +50,7 @@ pub use diff::{LogDiff, ProjectionDiff, StreamDiff, ViewChange, log_diff};
 pub use digest::{Digests, digest};
 pub use filtered::each_filtered;
 pub use handler::ProjectionHandler;
+pub use opened::{Content, Fault, Opened, open_all};
 pub use projection::{ProjectionKind, UnknownProjection};
 pub use projections::{
     accounts::{AccountView, SessionView},
@@ -59,7 +61,7 @@ pub use projections::{
 pub use reader::{Page, ProjectionStatus, RatedTrack, ViewReader, Viewed, listener_taste_as_of};
 pub use rebuild::{Rebuilt, rebuild, rebuild_together};
 pub use replay::{FoldedProjection, FoldedViews, Replayed, fold_until, fold_watched, replay, replay_watched};
-pub use scan::Count;
+pub use scan::{Count, Watcher};
 pub use store::{Generation, RedisConfig, StoreStatus, ViewError, ViewStore};
 pub use taste_told::TasteTold;
 pub use taste_walk::TasteWalk;

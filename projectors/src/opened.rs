@@ -9,19 +9,31 @@ use eventing::{Body, Keys, Payload, Position, RecordedEvent, StreamId, SubjectId
 /// Below this many events another thread costs more than it saves.
 const EVENTS_PER_THREAD_MIN: usize = 128;
 
+/// The type of the event that says that its person is forgotten.
+const ERASURE: &str = "account.erased";
+
 /// A record of which the payload was opened and decoded.
 #[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) stream: StreamId,
-    pub(crate) version: Version,
-    pub(crate) position: Position,
-    pub(crate) recorded_at: DateTime<Utc>,
-    pub(crate) subject: Option<SubjectId>,
-    pub(crate) content: Result<Content, Fault>,
+pub struct Opened {
+    /// The stream.
+    pub stream: StreamId,
+    /// Its version with this event.
+    pub version: Version,
+    /// Where it stands in the log.
+    pub position: Position,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Whom it is about.
+    pub subject: Option<SubjectId>,
+    /// Whether it says that its person is forgotten, which its type alone tells.
+    pub is_erasure: bool,
+    /// What it says.
+    pub content: Result<Content, Fault>,
 }
 
+/// What a record says.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub enum Content {
     /// What the record says; none or several events when an upcaster made them.
     Events(Vec<Event>),
     /// The person's key was destroyed.
@@ -30,15 +42,15 @@ pub(crate) enum Content {
 
 /// Why a record could not be read. Holds no personal data.
 #[derive(Clone, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Never can be.
     Poison(String),
     /// Not now.
     Unavailable(String),
 }
 
-/// Opens `events`, which keep their order. Blocks while keys are read.
-pub(crate) fn open_all(keys: &Keys, events: &[Arc<RecordedEvent>]) -> Vec<Opened> {
+/// Opens `events`, which keep their order, on all cores. Blocks while keys are read.
+pub fn open_all(keys: &Keys, events: &[Arc<RecordedEvent>]) -> Vec<Opened> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let part = events.len().div_ceil(threads).max(EVENTS_PER_THREAD_MIN);
     if events.len() <= part {
@@ -68,6 +80,7 @@ pub(crate) fn open(keys: &Keys, event: &RecordedEvent) -> Opened {
         position: event.position,
         recorded_at: event.recorded_at,
         subject: event.subject,
+        is_erasure: event.event_type == ERASURE,
         content: content(keys, event),
     }
 }

@@ -15,8 +15,9 @@ use crate::{
     Difference, DifferenceKind, Digests, ProjectionKind, ViewError, ViewReader, ViewStore,
     compare::{Mismatch, Side, compare, was_overtaken},
     digest::{digest, digests_of},
+    kept::compare_kept,
     rebuild::blocking,
-    scan::{Beside, Count, Part, fold_log},
+    scan::{Beside, Part, Watcher, fold_log},
     scratch::Scratch,
     store::{EmbeddedSnapshot, Generation, sealed_subject},
 };
@@ -111,10 +112,10 @@ impl FoldedViews {
 /// - `Log`: the log or a person's key could not be read.
 /// - `Full`, `Unavailable`: the temporary folder could not be written.
 pub async fn fold_until(log: &EventLog, keys: &Keys, until: Position) -> Result<FoldedViews, ViewError> {
-    fold_watched(log, keys, until, &Count::default()).await
+    fold_watched(log, keys, until, Watcher::default()).await
 }
 
-/// As [`fold_until`]; `read` grows by every event that is read.
+/// As [`fold_until`], watched.
 ///
 /// # Errors
 /// As [`fold_until`].
@@ -122,11 +123,11 @@ pub async fn fold_watched(
     log: &EventLog,
     keys: &Keys,
     until: Position,
-    read: &Count,
+    watcher: Watcher,
 ) -> Result<FoldedViews, ViewError> {
     let scratch = Scratch::of(&ProjectionKind::ALL)?;
     let part = Part {
-        read: read.clone(),
+        watcher,
         ..Part::until(log, keys, until)
     };
     fold_log(&scratch.store, part, scratch.generations.clone(), None).await?;
@@ -147,10 +148,10 @@ pub async fn fold_watched(
 /// - `Log`: the log or a person's key could not be read.
 /// - `Full`, `Unavailable`, `Corrupt`: a store could not be read or written.
 pub async fn replay(store: &ViewStore, log: &EventLog, keys: &Keys) -> Result<Replayed, ViewError> {
-    replay_watched(store, log, keys, &Count::default()).await
+    replay_watched(store, log, keys, Watcher::default()).await
 }
 
-/// As [`replay`]; `read` grows by every event that is read.
+/// As [`replay`], watched.
 ///
 /// # Errors
 /// As [`replay`].
@@ -158,7 +159,7 @@ pub async fn replay_watched(
     store: &ViewStore,
     log: &EventLog,
     keys: &Keys,
-    read: &Count,
+    watcher: Watcher,
 ) -> Result<Replayed, ViewError> {
     let started = Instant::now();
     let live = store.clone();
@@ -171,7 +172,7 @@ pub async fn replay_watched(
     let scratch = Scratch::of(&ProjectionKind::ALL)?;
     let beside = Arc::new(Mutex::new(beside));
     let part = Part {
-        read: read.clone(),
+        watcher,
         ..Part::until(log, keys, until)
     };
     let scanned = fold_log(
@@ -283,6 +284,7 @@ fn compare_one(
     if *checkpoint > head {
         result.count(beyond_the_log(kind));
     }
+    compare_kept(sides.store, live, kind, |difference| result.count(difference))?;
     if digested == replayed {
         comparison.projections.push(result);
         return Ok(());

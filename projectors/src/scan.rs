@@ -33,6 +33,16 @@ const FLUSH_BYTES: usize = 16 << 20;
 /// How many events have been read, for whoever watches a long fold.
 pub type Count = Arc<AtomicU64>;
 
+/// Whoever watches a long fold.
+#[derive(Clone, Debug, Default)]
+pub struct Watcher {
+    /// Grows by every event that is read.
+    pub read: Count,
+    /// Gets the events that are folded, opened, in their order and without those that no view is made from. A fold waits for a
+    /// slow receiver, and goes on without one that is gone.
+    pub folded: Option<mpsc::Sender<Vec<Opened>>>,
+}
+
 /// The part of the log to be folded: behind `after`, up to and including `until`.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -42,8 +52,7 @@ pub(crate) struct Part {
     pub(crate) until: Position,
     /// Only these streams; all when absent.
     pub(crate) only: Option<Arc<HashSet<StreamId>>>,
-    /// Grows by every event that is read.
-    pub(crate) read: Count,
+    pub(crate) watcher: Watcher,
 }
 
 impl Part {
@@ -55,7 +64,7 @@ impl Part {
             after: Position::START,
             until,
             only: None,
-            read: Count::default(),
+            watcher: Watcher::default(),
         }
     }
 
@@ -190,7 +199,7 @@ pub(crate) async fn fold_log(
 /// Goes on with a fold that came to `scanned` before: streams that it stopped or refused stay so.
 pub(crate) async fn fold_on(
     store: &ViewStore,
-    part: Part,
+    mut part: Part,
     generations: Vec<(ProjectionKind, Generation)>,
     beside: Option<Arc<parking_lot::Mutex<Beside>>>,
     scanned: Scanned,
@@ -198,7 +207,7 @@ pub(crate) async fn fold_on(
     let store = store.clone();
     let runtime = Handle::current();
     let folded = tokio::task::spawn_blocking(move || {
-        let until = part.until;
+        let (until, folded) = (part.until, part.watcher.folded.take());
         let kinds: Vec<_> = generations.iter().map(|(kind, _)| *kind).collect();
         let pages = runtime.block_on(async { read_pages(part, kinds) });
         let snapshot = store.snapshot()?;
@@ -209,6 +218,7 @@ pub(crate) async fn fold_on(
             snapshot,
             beside,
             scanned,
+            folded,
         };
         fold.pages(&runtime, pages)?;
         fold.flush(&generations, Some(until))?;
@@ -233,7 +243,7 @@ fn read_pages(part: Part, kinds: Vec<ProjectionKind>) -> mpsc::Receiver<JoinHand
             let page = tokio::task::spawn_blocking(move || {
                 let events = events.map_err(|error| ViewError::log("a page of events", error))?;
                 let count = events.len() as u64;
-                part.read.fetch_add(count, Ordering::Relaxed);
+                part.watcher.read.fetch_add(count, Ordering::Relaxed);
                 let wanted = |stream: &StreamId| {
                     kinds.iter().any(|kind| kind.wants(stream.category())) && part.admits(stream)
                 };
@@ -263,6 +273,7 @@ struct LogFold {
     snapshot: Snapshot,
     beside: Option<Arc<parking_lot::Mutex<Beside>>>,
     scanned: Scanned,
+    folded: Option<mpsc::Sender<Vec<Opened>>>,
 }
 
 impl LogFold {
@@ -276,6 +287,11 @@ impl LogFold {
             self.scanned.events += page.events;
             self.folding.prefetch(&self.snapshot, &page.opened)?;
             page.opened.iter().try_for_each(|event| self.event(event))?;
+            if let Some(folded) = &self.folded
+                && folded.blocking_send(page.opened).is_err()
+            {
+                self.folded = None;
+            }
             if self.folding.weight() >= FLUSH_BYTES {
                 self.flush(&[], None)?;
             }
@@ -322,10 +338,10 @@ impl LogFold {
             };
             batch.checkpoints = generations.iter().map(raise).collect();
         }
-        for (write, outcome) in batch.writes.iter().zip(self.store.commit(&batch)?) {
+        for (stream, outcome) in self.store.commit(batch)? {
             match outcome {
                 Ok(()) => {}
-                Err(Refusal::Forgotten) => _ = self.scanned.refused.insert(write.stream.clone()),
+                Err(Refusal::Forgotten) => _ = self.scanned.refused.insert(stream),
                 Err(Refusal::OtherVersion | Refusal::OtherGeneration) => return Err(changed_by_another()),
             }
         }

@@ -7,7 +7,7 @@ use eventing::{EventLog, Keys, Position, StreamId};
 
 use crate::{
     ListenerTaste, ProjectionKind, ViewError, Viewed,
-    scan::{Count, Part, Scanned, fold_on},
+    scan::{Count, Part, Scanned, Watcher, fold_on},
     scratch::Scratch,
 };
 
@@ -57,7 +57,10 @@ impl TasteWalk {
         let part = Part {
             after: self.at,
             only: Some(Arc::clone(&self.listeners)),
-            read: self.read.clone(),
+            watcher: Watcher {
+                read: self.read.clone(),
+                folded: None,
+            },
             ..Part::until(&self.log, &self.keys, until)
         };
         let generations = self.scratch.generations.clone();

@@ -9,12 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use classifier::GeneratorVersion;
 use domain::{Playlist, PlaylistId, PlaylistRejection};
+use eventing::traces::{Kind, Running, trace_of};
 use eventing::{ExecuteError, Executed, Metadata, Order, failpoint};
 use projectors::DomainExecutor;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::{Empty, display};
 
 use crate::generation::{Answer, answer_from, contents};
 use crate::inputs::{Asked, Inputs, InputsError, Request};
@@ -119,23 +122,44 @@ impl Generator {
     }
 
     async fn make_counted(&self, playlist: PlaylistId) -> Result<Outcome, GeneratorError> {
+        let Parts { log, keys, .. } = &self.parts;
+        match Asked::read(log, keys, playlist).await? {
+            Asked::Open(request) => self.answer_in_its_trace(&request).await,
+            Asked::Answered(..) => Ok(Outcome::AnsweredBefore),
+            Asked::Unknown => Ok(Outcome::Unknown),
+            Asked::Erased => Ok(Outcome::Erased),
+        }
+    }
+
+    /// Goes on with the trace of the request, in log lines and in what is recorded.
+    async fn answer_in_its_trace(&self, request: &Request) -> Result<Outcome, GeneratorError> {
+        let recorded = &request.recorded;
+        tracing::Span::current().record("trace_id", trace_of(recorded).map(display));
+        let mut metadata = Metadata::caused_by(recorded);
+        let traceparent = recorded.traceparent.as_deref();
+        let mut span = Running::continuing(traceparent, Kind::Internal, || "generate playlist".into());
+        if let Some(span) = &span {
+            metadata.traceparent = Some(span.context().to_string());
+        }
+        let outcome = self.answer(request, metadata).await;
+        if let (Some(span), Err(_)) = (&mut span, &outcome) {
+            span.fail("put_off");
+        }
+        outcome
+    }
+
+    async fn answer(&self, request: &Request, metadata: Metadata) -> Result<Outcome, GeneratorError> {
         let Parts { log, keys, views, .. } = &self.parts;
-        let request = match Asked::read(log, keys, playlist).await? {
-            Asked::Open(request) => request,
-            Asked::Answered(..) => return Ok(Outcome::AnsweredBefore),
-            Asked::Unknown => return Ok(Outcome::Unknown),
-            Asked::Erased => return Ok(Outcome::Erased),
-        };
         let version = GeneratorVersion::CURRENT;
         let mut stages = Stages::begin(request.recorded.recorded_at);
-        let inputs = Inputs::before(&request, log, keys, Some(&views.reader())).await?;
+        let inputs = Inputs::before(request, log, keys, Some(&views.reader())).await?;
         let contents = contents(version, &inputs, &self.library).await;
         stages.end(Stage::Loading);
-        let answer = answer_from(version, &request, inputs, contents).await?;
+        let answer = answer_from(version, request, inputs, contents).await?;
         let is_playlist = matches!(answer, Answer::Generated(_));
         stages.end(Stage::Generating);
         failpoint!("generate.before_append");
-        let outcome = self.record(&request, answer).await?;
+        let outcome = self.record(request, answer, metadata).await?;
         failpoint!("generate.after_append");
         stages.end(Stage::Appending);
         match outcome {
@@ -145,9 +169,14 @@ impl Generator {
         Ok(outcome)
     }
 
-    async fn record(&self, request: &Request, answer: Answer) -> Result<Outcome, GeneratorError> {
+    async fn record(
+        &self,
+        request: &Request,
+        answer: Answer,
+        metadata: Metadata,
+    ) -> Result<Outcome, GeneratorError> {
         use PlaylistRejection::AlreadyAnswered;
-        match self.append(request, answer).await {
+        match self.append(request, answer, metadata).await {
             Ok(_) => Ok(Outcome::Answered),
             Err(ExecuteError::Rejected(AlreadyAnswered)) => Ok(Outcome::AnsweredBefore),
             Err(ExecuteError::Erased) => Ok(Outcome::Erased),
@@ -159,9 +188,9 @@ impl Generator {
         &self,
         request: &Request,
         answer: Answer,
+        metadata: Metadata,
     ) -> Result<Executed<domain::PlaylistEvent>, ExecuteError<PlaylistRejection>> {
         let command = answer.into_command(SystemTime::now().into());
-        let metadata = Metadata::caused_by(&request.recorded);
         let order = Order::<Playlist>::new(request.recorded.stream.clone(), command, metadata);
         self.executor.execute(order.about(request.subject())).await
     }
@@ -182,13 +211,19 @@ impl Inbox {
 /// What a slot came back with.
 type Done = Result<(task::Id, Result<Outcome, GeneratorError>), JoinError>;
 
+/// A playlist that a slot makes, and what its log lines stand in.
+struct BeingMade {
+    playlist: PlaylistId,
+    lines: tracing::Span,
+}
+
 /// The task that keeps a generator busy.
 pub struct GeneratorTask {
     generator: Generator,
     settings: GeneratorSettings,
     inbox: mpsc::Receiver<PlaylistId>,
     swept: VecDeque<PlaylistId>,
-    being_made: HashMap<task::Id, PlaylistId>,
+    being_made: HashMap<task::Id, BeingMade>,
     patience: Patience,
     slots: JoinSet<Result<Outcome, GeneratorError>>,
     /// Gives each generator an order of its own.
@@ -244,13 +279,16 @@ impl GeneratorTask {
     fn start(&mut self, playlist: PlaylistId) {
         if !self.is_being_made(&playlist) {
             let generator = self.generator.clone();
-            let task = self.slots.spawn(async move { generator.make(playlist).await });
-            self.being_made.insert(task.id(), playlist);
+            // Enabled whatever is written, so that the line of a failure tells its trace.
+            let lines = tracing::error_span!("generate", trace_id = Empty);
+            let making = async move { generator.make(playlist).await };
+            let task = self.slots.spawn(making.instrument(lines.clone()));
+            self.being_made.insert(task.id(), BeingMade { playlist, lines });
         }
     }
 
     fn is_being_made(&self, playlist: &PlaylistId) -> bool {
-        self.being_made.values().any(|made| made == playlist)
+        self.being_made.values().any(|made| made.playlist == *playlist)
     }
 
     async fn sweep(&mut self) {
@@ -286,9 +324,10 @@ impl GeneratorTask {
 
     fn take_back(&mut self, done: Done) {
         let task = done.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
-        let Some(playlist) = self.being_made.remove(&task) else {
+        let Some(BeingMade { playlist, lines }) = self.being_made.remove(&task) else {
             return;
         };
+        let _lines = lines.entered();
         match done {
             Ok((_, Ok(outcome))) => tracing::debug!(playlist.id = %playlist, ?outcome, "a playlist was made"),
             Ok((_, Err(error))) => self.put_off(playlist, &error),

@@ -41,8 +41,8 @@ pub mod usermanagement;
 pub use self::{
     classifier::{ClassifierSettings, ClassifierWorker},
     companions::{
-        CheckedPublications, CompanionsSettings, CompanionsStatus, CompanionsTask, PublicationDifference,
-        check_publications,
+        CheckedPublications, CompanionsSettings, CompanionsStatus, CompanionsTask, Following,
+        PublicationCheck, PublicationDifference,
     },
     explain::{ExplainError, Explained, Explainer},
     generation::{Answer, Refusal},

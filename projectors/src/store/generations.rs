@@ -69,7 +69,11 @@ impl ViewStore {
         checkpoint: Position,
         finish: impl FnOnce(&Snapshot) -> Result<Batch, ViewError>,
     ) -> Result<(), ViewError> {
-        let finish = |snapshot: &Snapshot| Ok(self.sealing().seal(&finish(snapshot)?)?.into_owned());
+        let finish = |snapshot: &Snapshot| {
+            let mut batch = finish(snapshot)?;
+            self.sealing().seal(&mut batch)?;
+            Ok(batch)
+        };
         match &self.inner.adapter {
             Adapter::Embedded(views) => views.switch(projection, checkpoint, |snapshot| {
                 finish(&Snapshot::Embedded(snapshot))

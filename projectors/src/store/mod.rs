@@ -33,7 +33,7 @@ use std::{path::Path, sync::Arc};
 use eventing::Keys;
 use tokio::sync::broadcast;
 
-pub(crate) use self::sealing::sealed_subject;
+pub(crate) use self::sealing::{kept_lookups, sealed_subject};
 pub(crate) use self::{
     batch::{Batch, LookupKey, Raise, Refusal, StoredView, ViewWrite},
     embedded::Snapshot as EmbeddedSnapshot,

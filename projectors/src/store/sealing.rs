@@ -35,22 +35,19 @@ impl Sealing {
         let _ = self.0.set(keys);
     }
 
-    /// The batch, with what is about people sealed. Blocks while keys are read.
+    /// Seals what of the batch is about people. Blocks while keys are read.
     ///
     /// # Errors
     /// `Unavailable`: a key cannot be used. One that was destroyed since the events were opened is found so when they are
-    /// opened again.
-    pub(super) fn seal<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, Batch>, ViewError> {
-        let is_about_people = batch.writes.iter().any(|write| write.subject.is_some());
-        let Some(keys) = self.0.get().filter(|_| is_about_people) else {
-            return Ok(Cow::Borrowed(batch));
-        };
-        let mut batch = batch.clone();
-        batch
-            .writes
-            .iter_mut()
-            .try_for_each(|write| seal_write(keys, write))?;
-        Ok(Cow::Owned(batch))
+    /// opened again. A part of the batch is sealed then, and it is of no more use.
+    pub(super) fn seal(&self, batch: &mut Batch) -> Result<(), ViewError> {
+        match self.0.get() {
+            Some(keys) => batch
+                .writes
+                .iter_mut()
+                .try_for_each(|write| seal_write(keys, write)),
+            None => Ok(()),
+        }
     }
 
     /// A view as it was written. One of which the key was destroyed counts as removed, and says so.
@@ -68,7 +65,7 @@ impl Sealing {
         let opened = self.open(subject, &context(Table::Views, stream), sealed)?;
         let is_lost = opened.is_err();
         Ok(Some(StoredView {
-            head: opened.ok().map(|head| Cow::Owned(head.to_vec())),
+            head: opened.ok().map(|head| Cow::Owned(head.into())),
             subject: Some(subject),
             lookups,
             is_lost,
@@ -89,7 +86,7 @@ impl Sealing {
         let (subject, sealed) = subject_of(&value)?;
         let (_, sealed) = decode_lookups(sealed)?;
         let opened = self.open(subject, &context(Table::Entries, place), sealed)?;
-        Ok(opened.ok().map(|value| Cow::Owned(value.to_vec())))
+        Ok(opened.ok().map(|value| Cow::Owned(value.into())))
     }
 
     /// A row's value as it was written, for comparisons: `key` comes without the generation. What cannot be opened any more
@@ -208,6 +205,15 @@ pub(crate) fn sealed_subject(value: &[u8]) -> Option<SubjectId> {
     is_sealed(value).then_some(subject)
 }
 
+/// The lookups that stand in the open with a view's sealed head; `None` with any other head.
+pub(crate) fn kept_lookups(view: &StoredView<'_>) -> Result<Option<Vec<LookupKey>>, ViewError> {
+    let Some(head) = view.head.as_deref().filter(|head| is_sealed(head)) else {
+        return Ok(None);
+    };
+    let (_, rest) = subject_of(head)?;
+    Ok(Some(decode_lookups(rest)?.0))
+}
+
 /// A value belongs in its place and nowhere else, in whatever generation.
 fn context(table: Table, place: &[u8]) -> Vec<u8> {
     let table: &[u8] = match table {
@@ -289,7 +295,7 @@ mod tests {
                 generation,
                 subject,
             };
-            world.store.commit(&world.batch()).unwrap();
+            world.store.commit(world.batch()).unwrap();
             world
         }
 
@@ -358,7 +364,7 @@ mod tests {
     async fn nothing_about_somebody_who_is_forgotten_is_written() {
         let world = World::new().await;
         world.keys.destroy(world.subject).await.unwrap();
-        let refused = world.store.commit(&world.batch());
+        let refused = world.store.commit(world.batch());
         assert!(matches!(refused, Err(ViewError::Unavailable(_))), "{refused:?}");
     }
 
@@ -366,8 +372,9 @@ mod tests {
     async fn a_sealed_value_opens_in_its_own_place_only() {
         let world = World::new().await;
         let sealing = world.store.sealing();
-        let sealed = sealing.seal(&world.batch()).unwrap().into_owned();
-        let value = sealed.writes[0].entries[0].1.clone().unwrap();
+        let mut batch = world.batch();
+        sealing.seal(&mut batch).unwrap();
+        let value = batch.writes[0].entries[0].1.clone().unwrap();
         let place = |entry: &str| [world.stream.as_str().as_bytes(), &[0], entry.as_bytes()].concat();
         let opened = sealing
             .open_entry(&place("entry"), Cow::Borrowed(&value))

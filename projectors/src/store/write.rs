@@ -1,11 +1,16 @@
 //! Storing a batch, in whichever store.
 
+use eventing::StreamId;
+
 use super::{Adapter, Batch, Raise, Refusal, Snapshot, ViewError, ViewStore};
 use crate::changes::Change;
 
 /// What became of each write of a batch, in their order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcomes(pub(crate) Vec<Result<(), Refusal>>);
+
+/// What became of each write of a batch and its stream, in their order.
+pub(crate) type Stored = Vec<(StreamId, Result<(), Refusal>)>;
 
 impl Outcomes {
     /// Whether a checkpoint must not pass these writes: one of them may have to be folded again.
@@ -16,19 +21,20 @@ impl Outcomes {
 }
 
 impl ViewStore {
-    /// Stores the batch and answers what became of each write, in their order. Blocks until it is stored.
+    /// Stores the batch and answers what became of each write and its stream, in their order. Blocks until it is stored.
     ///
     /// # Errors
     /// Nothing of the batch is stored, but for `Unavailable`, where a part or all of it may be; the checkpoint never
     /// without the writes.
-    pub(crate) fn commit(&self, batch: &Batch) -> Result<Vec<Result<(), Refusal>>, ViewError> {
-        let batch = &*self.sealing().seal(batch)?;
+    pub(crate) fn commit(&self, mut batch: Batch) -> Result<Stored, ViewError> {
+        self.sealing().seal(&mut batch)?;
         let outcomes = match &self.inner.adapter {
-            Adapter::Embedded(views) => views.commit(batch)?,
-            Adapter::Redis(views) => views.commit(batch)?,
+            Adapter::Embedded(views) => views.commit(&batch)?,
+            Adapter::Redis(views) => views.commit(&batch)?,
         };
-        self.announce(changes(batch, &outcomes));
-        Ok(outcomes.0)
+        self.announce(changes(&batch, &outcomes));
+        let streams = batch.writes.into_iter().map(|write| write.stream);
+        Ok(streams.zip(outcomes.0).collect())
     }
 
     /// Stores the batch that `make` makes as if nobody else could write: what it reads is what its writes are compared
@@ -41,8 +47,9 @@ impl ViewStore {
         mut make: impl FnMut(&Snapshot) -> Result<(Batch, T), ViewError>,
     ) -> Result<T, ViewError> {
         let mut make = |snapshot: &Snapshot| {
-            let (batch, made) = make(snapshot)?;
-            Ok((self.sealing().seal(&batch)?.into_owned(), made))
+            let (mut batch, made) = make(snapshot)?;
+            self.sealing().seal(&mut batch)?;
+            Ok((batch, made))
         };
         let (batch, outcomes, made) = match &self.inner.adapter {
             Adapter::Embedded(views) => views.exclusively(|snapshot| make(&Snapshot::Embedded(snapshot)))?,

@@ -66,7 +66,8 @@ fn checkpoint(store: &ViewStore, generation: Generation) -> Position {
 }
 
 fn commit(store: &ViewStore, batch: &Batch) -> Vec<Result<(), Refusal>> {
-    store.commit(batch).expect("the store can be written")
+    let stored = store.commit(batch.clone()).expect("the store can be written");
+    stored.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 fn version(store: &ViewStore, generation: Generation, number: u128) -> Option<u64> {

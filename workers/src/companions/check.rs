@@ -4,19 +4,22 @@
 //! somebody whose likes are in it was forgotten: their likes cannot be opened any more, on purpose. Such publications are
 //! told apart from wrong ones.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::collections::{HashSet, VecDeque};
 
 use classifier::Companions;
 use classifier::companions::Likes;
 use domain::{AccountId, CompanionsEvent, Digest, companions};
-use eventing::{EventFilter, EventLog, Keys, Position};
-use projectors::{Count, each_filtered};
+use eventing::{EventFilter, EventLog, Position};
+use projectors::{Opened, each_filtered};
 use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use super::fold::{Fact, FoldError, PAGE, facts};
+use super::fold::{Fact, FoldError, facts};
 use crate::inputs::{COUNTED, said_openly};
+
+/// Pages of events that may wait for being counted.
+const PAGES_BEHIND: usize = 4;
 
 /// What counting publications again came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,90 +53,99 @@ pub struct PublicationDifference {
     pub words: String,
 }
 
-/// Counts the last `publications_max` publications up to `until` again and compares their digests. Reads the log once, and
-/// holds every like in memory, as the task that publishes does. `read` grows by every event that is read.
-///
-/// Dropping the future stops it and changes nothing.
-///
-/// # Errors
-/// [`FoldError`]: the log or a key could not be read.
-pub async fn check_publications(
-    log: &EventLog,
-    keys: &Keys,
-    until: Position,
-    publications_max: usize,
-    read: &Count,
-) -> Result<CheckedPublications, FoldError> {
-    let mut check = Check::default();
-    let mut publications = publications(log, until, &mut check.checked).await?;
-    let left_out = publications.len().saturating_sub(publications_max);
-    check.checked.left_out = left_out as u64;
-    publications.drain(..left_out);
-    publications.sort_by_key(|(_, published)| published.as_of);
-    let mut after = Position::START;
-    for (position, published) in publications {
-        let as_of = Position(published.as_of);
-        while after < as_of {
-            let limit = PAGE.min(usize::try_from(as_of.0 - after.0).unwrap_or(PAGE));
-            let events = log.read_after(after, limit).await?;
-            let Some(last) = events.last() else { break };
-            after = last.position;
-            read.fetch_add(events.len() as u64, Ordering::Relaxed);
-            let keys = keys.clone();
-            let reading = tokio::task::spawn_blocking(move || facts(&keys, &events));
-            let facts = reading.await.map_err(FoldError::Panicked)??;
-            facts
-                .iter()
-                .for_each(|(_, listener, fact)| check.apply(*listener, fact));
-        }
-        check.compare(position, &published).await?;
-    }
-    Ok(check.checked)
-}
-
-#[derive(Default)]
-struct Check {
-    likes: Arc<Likes>,
+/// Counts publications again while the log is folded for something else, so that it is read and opened once.
+pub struct PublicationCheck {
+    /// Those that are still to come, in the order of how far they reach.
+    publications: VecDeque<(Position, companions::Published)>,
+    likes: Likes,
     /// Listeners whose events cannot be opened, though they were not erased yet.
     forgotten: HashSet<AccountId>,
     checked: CheckedPublications,
 }
 
-impl Check {
-    fn apply(&mut self, listener: AccountId, fact: &Fact) {
-        let likes = Arc::make_mut(&mut self.likes);
+impl PublicationCheck {
+    /// Of the last `publications_max` publications up to `until`.
+    ///
+    /// # Errors
+    /// [`FoldError::Log`]: the log could not be read.
+    pub async fn begin(log: &EventLog, until: Position, publications_max: usize) -> Result<Self, FoldError> {
+        let mut checked = CheckedPublications::default();
+        let mut publications = publications(log, until, &mut checked).await?;
+        let left_out = publications.len().saturating_sub(publications_max);
+        checked.left_out = left_out as u64;
+        publications.drain(..left_out);
+        publications.sort_by_key(|(_, published)| published.as_of);
+        Ok(Self {
+            publications: publications.into(),
+            likes: Likes::default(),
+            forgotten: HashSet::new(),
+            checked,
+        })
+    }
+
+    /// Begins to count on a thread of its own. Holds every like in memory, as the task that publishes does.
+    #[must_use]
+    pub fn follow(self) -> Following {
+        let (sender, pages) = mpsc::channel(PAGES_BEHIND);
+        Following {
+            folded: Some(sender).filter(|_| !self.publications.is_empty()),
+            counting: tokio::task::spawn_blocking(move || self.count(pages)),
+        }
+    }
+
+    fn count(mut self, mut pages: mpsc::Receiver<Vec<Opened>>) -> Result<CheckedPublications, FoldError> {
+        while let Some(page) = pages.blocking_recv() {
+            for event in &page {
+                self.compare_before(event.position);
+                for fact in facts(event)? {
+                    self.apply(AccountId::new(event.stream.uuid()), &fact);
+                }
+            }
+            if self.publications.is_empty() {
+                break;
+            }
+        }
+        self.compare_before(Position(u64::MAX));
+        Ok(self.checked)
+    }
+
+    fn apply(&mut self, listener: AccountId, fact: &Fact<'_>) {
         match fact {
-            Fact::Did(event) => _ = likes.apply(listener, event),
+            Fact::Did(event) => _ = self.likes.apply(listener, event),
             Fact::Sealed => {
                 self.forgotten.insert(listener);
-                likes.forget(listener);
+                self.likes.forget(listener);
             }
             Fact::Erased => {
                 self.forgotten.remove(&listener);
-                likes.forget(listener);
+                self.likes.forget(listener);
             }
         }
     }
 
-    async fn compare(
-        &mut self,
-        position: Position,
-        published: &companions::Published,
-    ) -> Result<(), FoldError> {
+    /// Compares what reaches no further than to the event before `position`.
+    fn compare_before(&mut self, position: Position) {
+        while let Some((at, published)) = self
+            .publications
+            .pop_front_if(|(_, published)| published.as_of < position.0)
+        {
+            self.compare(at, &published);
+        }
+    }
+
+    fn compare(&mut self, position: Position, published: &companions::Published) {
         if published.listeners == 0 && published.digest == Companions::none().digest() {
             self.checked.empty += 1;
-            return Ok(());
+            return;
         }
         if !self.forgotten.is_empty() {
             self.checked.not_reproducible += 1;
-            return Ok(());
+            return;
         }
-        let likes = Arc::clone(&self.likes);
-        let counting = tokio::task::spawn_blocking(move || Companions::count(&likes));
-        let computed = counting.await.map_err(FoldError::Panicked)?;
+        let computed = Companions::count(&self.likes);
         if computed.digest() == published.digest {
             self.checked.counted += 1;
-            return Ok(());
+            return;
         }
         self.checked.differ(PublicationDifference {
             position,
@@ -148,7 +160,24 @@ impl Check {
                 computed.listeners()
             ),
         });
-        Ok(())
+    }
+}
+
+/// A check that goes along with a fold.
+pub struct Following {
+    /// Where the fold sends what it folds, from the log's beginning on; nothing when there is nothing to count.
+    pub folded: Option<mpsc::Sender<Vec<Opened>>>,
+    counting: JoinHandle<Result<CheckedPublications, FoldError>>,
+}
+
+impl Following {
+    /// What it came to, once whoever folds has let go of its sender.
+    ///
+    /// # Errors
+    /// [`FoldError::Keys`]: a person's key could not be read.
+    pub async fn finish(self) -> Result<CheckedPublications, FoldError> {
+        drop(self.folded);
+        self.counting.await.map_err(FoldError::Panicked)?
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use classifier::companions::Likes;
 use domain::{AccountId, Event, ListenerEvent};
-use eventing::{EventLog, KeyError, Keys, LogError, Payload, Position, RecordedEvent};
+use eventing::{EventLog, Keys, LogError, Position, RecordedEvent};
+use projectors::{Content, Fault, Opened, open_all};
 
 /// Events read at a time.
 pub(super) const PAGE: usize = 4_096;
-const ERASED: &str = "account.erased";
 
 /// The log could not be read on. What was folded stays so; try again.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +19,8 @@ pub enum FoldError {
     #[error("the log could not be read")]
     Log(#[from] LogError),
     /// A key could not be read.
-    #[error("a person's key could not be read")]
-    Keys(#[source] KeyError),
+    #[error("a person's key could not be read: {0}")]
+    Keys(String),
     /// A thread that opens events, or counts, panicked.
     #[error("opening events panicked")]
     Panicked(#[source] tokio::task::JoinError),
@@ -41,8 +41,8 @@ pub(super) struct Fold {
 }
 
 /// What a record says here.
-pub(super) enum Fact {
-    Did(ListenerEvent),
+pub(super) enum Fact<'a> {
+    Did(&'a ListenerEvent),
     /// It was sealed for somebody who is forgotten.
     Sealed,
     Erased,
@@ -87,15 +87,24 @@ impl Fold {
             return Ok(0);
         };
         let (read, keys) = (events.len(), keys.clone());
-        let reading = tokio::task::spawn_blocking(move || facts(&keys, &events));
-        for (position, listener, fact) in reading.await.map_err(FoldError::Panicked)?? {
-            self.apply(position, listener, &fact);
+        let is_wanted = |event: &RecordedEvent| {
+            matches!(
+                event.stream.category(),
+                AccountId::LISTENER_CATEGORY | AccountId::CATEGORY
+            )
+        };
+        let events: Vec<_> = events.into_iter().filter(is_wanted).map(Arc::new).collect();
+        let opening = tokio::task::spawn_blocking(move || open_all(&keys, &events));
+        for event in opening.await.map_err(FoldError::Panicked)? {
+            for fact in facts(&event)? {
+                self.apply(event.position, AccountId::new(event.stream.uuid()), &fact);
+            }
         }
         self.position = last;
         Ok(read)
     }
 
-    fn apply(&mut self, position: Position, listener: AccountId, fact: &Fact) {
+    fn apply(&mut self, position: Position, listener: AccountId, fact: &Fact<'_>) {
         let likes = Arc::make_mut(&mut self.likes);
         let has_changed = match fact {
             Fact::Did(event) => likes.apply(listener, event),
@@ -117,39 +126,24 @@ impl Fold {
     }
 }
 
-/// What the events say, as far as it matters here, in their order. Blocks while keys are read.
-pub(super) fn facts(
-    keys: &Keys,
-    events: &[RecordedEvent],
-) -> Result<Vec<(Position, AccountId, Fact)>, FoldError> {
-    let mut facts = Vec::new();
-    for event in events {
-        let account = AccountId::new(event.stream.uuid());
-        match event.stream.category() {
-            AccountId::LISTENER_CATEGORY => {
-                let said = said(keys, event)?.into_iter();
-                facts.extend(said.map(|fact| (event.position, account, fact)));
-            }
-            AccountId::CATEGORY if event.event_type == ERASED => {
-                facts.push((event.position, account, Fact::Erased));
-            }
-            _ => {}
+/// What an event says, as far as it matters here. What can never be read says nothing.
+pub(super) fn facts(event: &Opened) -> Result<Vec<Fact<'_>>, FoldError> {
+    match (event.stream.category(), &event.content) {
+        (AccountId::CATEGORY, _) if event.is_erasure => Ok(vec![Fact::Erased]),
+        (AccountId::LISTENER_CATEGORY, Ok(Content::Erased)) => Ok(vec![Fact::Sealed]),
+        (AccountId::LISTENER_CATEGORY, Ok(Content::Events(events))) => {
+            Ok(events.iter().filter_map(did).collect())
         }
+        (AccountId::LISTENER_CATEGORY, Err(Fault::Unavailable(reason))) => {
+            Err(FoldError::Keys(reason.clone()))
+        }
+        _ => Ok(Vec::new()),
     }
-    Ok(facts)
 }
 
-fn said(keys: &Keys, event: &RecordedEvent) -> Result<Vec<Fact>, FoldError> {
-    let payload = match keys.open_event_blocking(event) {
-        Ok(Payload::Open(payload)) => payload,
-        Ok(Payload::Erased) => return Ok(vec![Fact::Sealed]),
-        Err(error) if error.is_passing() => return Err(FoldError::Keys(error)),
-        Err(_) => return Ok(Vec::new()),
-    };
-    let decoded = domain::decode(&event.event_type, event.schema_version.0, &payload).unwrap_or_default();
-    let listeners = decoded.into_iter().filter_map(|event| match event {
+fn did(event: &Event) -> Option<Fact<'_>> {
+    match event {
         Event::Listener(event) => Some(Fact::Did(event)),
         _ => None,
-    });
-    Ok(listeners.collect())
+    }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use eventing::Position;
 
-pub use check::{CheckedPublications, PublicationDifference, check_publications};
+pub use check::{CheckedPublications, Following, PublicationCheck, PublicationDifference};
 pub use fold::FoldError;
 pub use task::CompanionsTask;
 

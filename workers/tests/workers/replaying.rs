@@ -6,10 +6,10 @@ use eventing::record::seal_context;
 use eventing::{
     Append, Body, ExpectedVersion, Metadata, NewEvent, Position, RecordedEvent, StreamId, SubjectId, Version,
 };
-use projectors::Count;
+use projectors::{Count, Watcher, fold_watched};
 use uuid::Uuid;
 use workers::{
-    Cause, CheckAll, Checked, Explainer, Generator, Parts, Recomputer, check_publications, recompute,
+    Cause, CheckAll, Checked, Explainer, Generator, Parts, PublicationCheck, Recomputer, recompute,
 };
 
 use crate::world::*;
@@ -343,9 +343,16 @@ async fn published_companions_are_what_the_log_before_them_gives() {
     let check = async |publications_max| {
         let Parts { log, keys, .. } = &world.parts;
         let head = log.head().await.unwrap();
-        check_publications(log, keys, head, publications_max, &Count::default())
+        let check = PublicationCheck::begin(log, head, publications_max)
             .await
-            .unwrap()
+            .unwrap();
+        let mut following = check.follow();
+        let watcher = Watcher {
+            folded: following.folded.take(),
+            ..Watcher::default()
+        };
+        fold_watched(log, keys, head, watcher).await.unwrap();
+        following.finish().await.unwrap()
     };
     assert_eq!(check(20).await.counted, 1);
 
