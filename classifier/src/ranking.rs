@@ -6,13 +6,28 @@ use crate::topk;
 /// The best tracks by exact score that keep the caps. Goes down the ranking piece by piece until there are enough.
 ///
 /// The scan's scores are within `bound` of the exact ones, so tracks further apart than twice that stand in the right
-/// order already; only within a cluster of nearer ones the exact scores decide. `scores` is used up.
+/// order already; only within a cluster of nearer ones the exact scores decide. `scores` are marked on the way down and are
+/// what they were afterwards.
 pub(crate) fn best(
     scores: &mut [f32],
     bound: f64,
     exact: impl Fn(u32) -> f64,
     limit: usize,
     mut caps: Caps<'_>,
+) -> Vec<(u32, f64)> {
+    let mut passed = Passed::default();
+    let chosen = walk_down(scores, bound, exact, limit, &mut caps, &mut passed);
+    passed.put_back(scores);
+    chosen
+}
+
+fn walk_down(
+    scores: &mut [f32],
+    bound: f64,
+    exact: impl Fn(u32) -> f64,
+    limit: usize,
+    caps: &mut Caps<'_>,
+    passed: &mut Passed,
 ) -> Vec<(u32, f64)> {
     let mut chosen = Vec::with_capacity(limit);
     if limit == 0 {
@@ -33,7 +48,7 @@ pub(crate) fn best(
                 // It stands where it stands: its exact score is wanted only if it is chosen.
                 chosen.extend(caps.admits(track).then(|| (track, exact(track))));
             } else {
-                for (track, score) in ranked(&exact, &caps, cluster) {
+                for (track, score) in ranked(&exact, caps, cluster) {
                     if chosen.len() < limit && caps.admits(track) {
                         chosen.push((track, score));
                     }
@@ -46,12 +61,30 @@ pub(crate) fn best(
         if is_last {
             return chosen;
         }
-        clusters
-            .concat()
-            .into_iter()
-            .for_each(|track| scores[track as usize] = OUT);
-        caps.take_out_full_artists(scores);
+        passed.take_out(clusters.concat().into_iter(), scores);
+        passed.take_out(caps.of_full_artists(), scores);
         depth = depth.saturating_mul(2);
+    }
+}
+
+/// Tracks that were taken out of the scores, with the score that each had.
+#[derive(Default)]
+struct Passed(Vec<(u32, f32)>);
+
+impl Passed {
+    fn take_out(&mut self, tracks: impl Iterator<Item = u32>, scores: &mut [f32]) {
+        for track in tracks {
+            let score = std::mem::replace(&mut scores[track as usize], OUT);
+            if score > OUT {
+                self.0.push((track, score));
+            }
+        }
+    }
+
+    fn put_back(self, scores: &mut [f32]) {
+        for (track, score) in self.0 {
+            scores[track as usize] = score;
+        }
     }
 }
 

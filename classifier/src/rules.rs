@@ -210,12 +210,11 @@ impl<'a> Caps<'a> {
         true
     }
 
-    /// Marks the tracks of every artist who has as many as are allowed: none of them can be admitted any more.
-    pub(crate) fn take_out_full_artists(&self, scores: &mut [f32]) {
+    /// The tracks of every artist who has as many as are allowed: none of them can be admitted any more.
+    pub(crate) fn of_full_artists(&self) -> impl Iterator<Item = u32> {
         let full = self.artists.iter().filter(|(_, count)| **count >= self.cap);
-        for &track in full.flat_map(|(&artist, _)| self.catalogue.tracks_of(artist)) {
-            scores[track as usize] = OUT;
-        }
+        full.flat_map(|(&artist, _)| self.catalogue.tracks_of(artist))
+            .copied()
     }
 
     /// How many tracks the rules leave when they are taken in the order of their ids. (Another order leaves as many

@@ -17,6 +17,16 @@ pub const BLOCK: usize = 2_048;
 /// # Panics
 /// When the lengths do not fit together.
 pub fn score_columns(columns: &[f32], terms: &[Quadratic], scores: &mut [f32]) {
+    score_blocks(columns, terms, scores, |_, _| ());
+}
+
+/// The same; `then` is given each block's first track and scores while they are in the cache.
+pub(crate) fn score_blocks(
+    columns: &[f32],
+    terms: &[Quadratic],
+    scores: &mut [f32],
+    mut then: impl FnMut(usize, &mut [f32]),
+) {
     let tracks = scores.len();
     assert_eq!(
         columns.len(),
@@ -41,6 +51,7 @@ pub fn score_columns(columns: &[f32], terms: &[Quadratic], scores: &mut [f32]) {
         for (index, &weights) in weights.iter().enumerate().skip(fours) {
             add_one(scores, column(index), weights);
         }
+        then(block * BLOCK, scores);
     }
 }
 

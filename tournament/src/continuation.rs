@@ -8,9 +8,10 @@ use classifier::topk::top_k;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Collection, Playlist};
-use crate::discipline::{Chosen, Discipline, Entrant, Outcome, Phase};
+use crate::discipline::{Chosen, Discipline, Entrant, Outcome, Phase, TakesPart, build, entrants};
 use crate::extent::Extent;
-use crate::models::continuation::{CONTESTANTS, Known, Ranking, Shown, World};
+use crate::models::Setting;
+use crate::models::continuation::{CONTESTANTS, Contestant, Known, Ranking, Shown, World};
 use crate::splits::{Challenge, PlaylistHalves, Protocol};
 use crate::stats::mean;
 
@@ -86,18 +87,26 @@ impl<'a> Continuing<'a> {
     }
 }
 
-/// A contestant with its parts, each with the setting chosen for it.
-fn build<'a>(world: World<'a>, entrant: usize, setting: usize, chosen: &Chosen) -> Ranking<'a> {
-    let contestant = &CONTESTANTS[entrant];
-    let part = |name: &&str| {
-        let index = CONTESTANTS
-            .iter()
-            .position(|part| part.name == *name)
-            .expect("parts take part");
-        build(world, index, chosen.get(name).copied().unwrap_or(0), chosen)
-    };
-    let parts = contestant.parts.iter().map(part).collect();
-    (contestant.build)(world, contestant.grid[setting], parts)
+impl TakesPart for Contestant {
+    type World<'a> = World<'a>;
+    type Model<'a> = Ranking<'a>;
+
+    fn entrant(&self) -> Entrant {
+        Entrant {
+            name: self.name,
+            grid: self.grid,
+            parts: self.parts,
+        }
+    }
+
+    fn made<'a>(
+        &self,
+        world: Self::World<'a>,
+        setting: Setting,
+        parts: Vec<Self::Model<'a>>,
+    ) -> Self::Model<'a> {
+        (self.build)(world, setting, parts)
+    }
 }
 
 /// The best [`DEPTH`] songs that were not shown, one track each.
@@ -127,12 +136,7 @@ impl Discipline for Continuing<'_> {
     const NAME: &'static str = "continuation";
 
     fn entrants(&self) -> Vec<Entrant> {
-        let entrant = |contestant: &crate::models::continuation::Contestant| Entrant {
-            name: contestant.name,
-            grid: contestant.grid,
-            parts: contestant.parts,
-        };
-        CONTESTANTS.iter().map(entrant).collect()
+        entrants(CONTESTANTS)
     }
 
     fn units(&self, phase: Phase) -> Vec<String> {
@@ -165,7 +169,7 @@ impl Discipline for Continuing<'_> {
             liked: &challenge.liked,
             disliked: &challenge.disliked,
         };
-        let scores = build(world, entrant, setting, chosen).rank(shown);
+        let scores = build(CONTESTANTS, world, entrant, setting, chosen).rank(shown);
         let ranking = best(self.catalogue, scores, &challenge.shown_songs(self.catalogue));
         let Metrics {
             r_precision,
@@ -241,7 +245,7 @@ mod tests {
                     },
                     Shown { liked, disliked: &[] },
                 ] {
-                    let scores = build(world, number, setting, &Chosen::new()).rank(shown);
+                    let scores = build(CONTESTANTS, world, number, setting, &Chosen::new()).rank(shown);
                     assert_eq!(scores.len(), collection.catalogue.len());
                     assert!(scores.iter().all(|score| !score.is_nan()), "{}", contestant.name);
                     assert!(

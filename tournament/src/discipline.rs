@@ -39,6 +39,48 @@ pub(crate) struct Entrant {
 /// The chosen setting of each contestant, by name.
 pub(crate) type Chosen = BTreeMap<&'static str, usize>;
 
+/// Someone who takes part in a contest, made for a world with a setting.
+pub(crate) trait TakesPart {
+    /// What it may look at.
+    type World<'a>: Copy;
+    /// What it then is.
+    type Model<'a>;
+
+    /// As the run of the contest sees it.
+    fn entrant(&self) -> Entrant;
+
+    /// Makes it, with its parts made already.
+    fn made<'a>(
+        &self,
+        world: Self::World<'a>,
+        setting: Setting,
+        parts: Vec<Self::Model<'a>>,
+    ) -> Self::Model<'a>;
+}
+
+/// All of them, as the run of the contest sees them.
+pub(crate) fn entrants(all: &[impl TakesPart]) -> Vec<Entrant> {
+    all.iter().map(TakesPart::entrant).collect()
+}
+
+/// The contestant of index `entrant` with its parts, each with the setting chosen for it.
+pub(crate) fn build<'a, C: TakesPart>(
+    all: &[C],
+    world: C::World<'a>,
+    entrant: usize,
+    setting: usize,
+    chosen: &Chosen,
+) -> C::Model<'a> {
+    let Entrant { grid, parts, .. } = all[entrant].entrant();
+    let part = |name: &&'static str| {
+        let index = all.iter().position(|part| part.entrant().name == *name);
+        let setting = chosen.get(name).copied().unwrap_or(0);
+        build(all, world, index.expect("parts take part"), setting, chosen)
+    };
+    let parts = parts.iter().map(part).collect();
+    all[entrant].made(world, grid[setting], parts)
+}
+
 /// A contest.
 pub(crate) trait Discipline: Sync {
     /// Its name in a state file.

@@ -4,10 +4,11 @@ use classifier::evaluate::auc;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Collection, Listener, Playlist, Ratings};
-use crate::discipline::{Chosen, Discipline, Entrant, Outcome, Phase};
+use crate::discipline::{Chosen, Discipline, Entrant, Outcome, Phase, TakesPart, build, entrants};
 use crate::extent::Extent;
 use crate::metrics::{Calibration, log_loss};
-use crate::models::like::{CONTESTANTS, LikeModel, Model, Person, World};
+use crate::models::Setting;
+use crate::models::like::{CONTESTANTS, Contestant, LikeModel, Model, Person, World};
 use crate::random::Chance;
 use crate::splits::{Course, PlaylistHalves, RatingHalves, Unit};
 use crate::stats::mean;
@@ -131,18 +132,26 @@ fn owners(collection: &Collection, seed: u64) -> Vec<Person> {
         .collect()
 }
 
-/// A contestant with its parts, each with the setting chosen for it.
-fn build<'a>(world: World<'a>, entrant: usize, setting: usize, chosen: &Chosen) -> Model<'a> {
-    let contestant = &CONTESTANTS[entrant];
-    let part = |name: &&str| {
-        let index = CONTESTANTS
-            .iter()
-            .position(|part| part.name == *name)
-            .expect("parts take part");
-        build(world, index, chosen.get(name).copied().unwrap_or(0), chosen)
-    };
-    let parts = contestant.parts.iter().map(part).collect();
-    (contestant.build)(world, contestant.grid[setting], parts)
+impl TakesPart for Contestant {
+    type World<'a> = World<'a>;
+    type Model<'a> = Model<'a>;
+
+    fn entrant(&self) -> Entrant {
+        Entrant {
+            name: self.name,
+            grid: self.grid,
+            parts: self.parts,
+        }
+    }
+
+    fn made<'a>(
+        &self,
+        world: Self::World<'a>,
+        setting: Setting,
+        parts: Vec<Self::Model<'a>>,
+    ) -> Self::Model<'a> {
+        (self.build)(world, setting, parts)
+    }
 }
 
 fn point(model: &dyn LikeModel, course: &Course, ratings: usize) -> Point {
@@ -188,12 +197,7 @@ impl Discipline for LikeDislike<'_> {
     const NAME: &'static str = "like or dislike";
 
     fn entrants(&self) -> Vec<Entrant> {
-        let entrant = |contestant: &crate::models::like::Contestant| Entrant {
-            name: contestant.name,
-            grid: contestant.grid,
-            parts: contestant.parts,
-        };
-        CONTESTANTS.iter().map(entrant).collect()
+        entrants(CONTESTANTS)
     }
 
     fn units(&self, phase: Phase) -> Vec<String> {
@@ -209,7 +213,13 @@ impl Discipline for LikeDislike<'_> {
             unit,
             self.seed,
         );
-        let mut model = build(self.world(phase, unit.listener), entrant, setting, chosen);
+        let mut model = build(
+            CONTESTANTS,
+            self.world(phase, unit.listener),
+            entrant,
+            setting,
+            chosen,
+        );
         let sizes: &[usize] = if phase == Phase::Tune { &COMPARED } else { &SIZES };
         let mut curve = Vec::new();
         for &size in sizes.iter().filter(|&&size| size <= course.learn.len()) {
@@ -287,7 +297,7 @@ mod tests {
         ];
         for (number, contestant) in CONTESTANTS.iter().enumerate() {
             for setting in 0..contestant.grid.len() {
-                let mut model = build(world, number, setting, &Chosen::new());
+                let mut model = build(CONTESTANTS, world, number, setting, &Chosen::new());
                 for history in &histories {
                     model.fit(history);
                     for track in 0..20 {

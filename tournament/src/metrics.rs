@@ -75,6 +75,22 @@ pub fn calibration_error(reliability: &[Bin]) -> f64 {
     if count > 0.0 { distance / count } else { 0.0 }
 }
 
+/// The calibration error that chance alone gives to probabilities that are right, when `labels` independent labels stand behind
+/// the predictions (a label that is predicted again and again says nothing new): the mean distance of a binomial share
+/// from its probability in each bin, weighted by the bins' counts. 0 without predictions or labels.
+#[must_use]
+pub fn chance_error(reliability: &[Bin], labels: usize) -> f64 {
+    let count: f64 = reliability.iter().map(|bin| f64::from(bin.count)).sum();
+    let of_bin = |bin: &Bin| {
+        let share = f64::from(bin.count) / count;
+        let p = bin.predicted / f64::from(bin.count);
+        let independent = share * count.min(labels as f64);
+        share * (std::f64::consts::FRAC_2_PI * p * (1.0 - p) / independent).sqrt()
+    };
+    let filled = reliability.iter().filter(|bin| bin.count > 0 && labels > 0);
+    filled.map(of_bin).sum()
+}
+
 /// Adds bins up.
 #[must_use]
 pub fn pooled<'a>(tables: impl IntoIterator<Item = &'a [Bin]>) -> Vec<Bin> {
@@ -122,6 +138,7 @@ pub fn largest_share(values: &[u32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Chance;
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-12
@@ -139,6 +156,30 @@ mod tests {
         // |0.4 - 0| + |1.65 - 1| + |1 - 1|, of four.
         assert!(close(calibration_error(&judged.reliability), 1.05 / 4.0));
         assert!(Calibration::of(&[]).is_none());
+    }
+
+    #[test]
+    fn what_chance_alone_gives_is_what_drawn_labels_give() {
+        // 40 labels in each of two bins, predicted once and ten times over.
+        let bin = |times: u32, p: f64, liked: u32| Bin {
+            count: 40 * times,
+            predicted: f64::from(40 * times) * p,
+            liked: liked * times,
+        };
+        let mut chance = Chance::of(1, "labels");
+        let mut drawn = || {
+            let mut draw = |p: f64| (0..40).filter(|_| chance.uniform() < p).count() as u32;
+            calibration_error(&[bin(1, 0.55, draw(0.55)), bin(1, 0.85, draw(0.85))])
+        };
+        let mean = (0..4_000).map(|_| drawn()).sum::<f64>() / 4_000.0;
+        for times in [1, 10] {
+            let told = chance_error(&[bin(times, 0.55, 0), bin(times, 0.85, 0)], 80);
+            assert!((told / mean - 1.0).abs() < 0.05, "{told} {mean}");
+        }
+        assert_eq!(
+            (chance_error(&[], 5), chance_error(&[bin(1, 0.5, 0)], 0)),
+            (0.0, 0.0)
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! How well a listener's later ratings are predicted from the first ones.
 //!
-//! Prequential at a few points: after `n` ratings the model predicts what is rated later, and has seen none of it. Tracks
+//! Prequential at a few points: after `n` ratings a model predicts what is rated later, and has seen none of it. Tracks
 //! of an artist among the first `n` are left out, since telling an album's second half from its first is no skill. So an
-//! artist's own log-odds are always 0 here, and the prediction is the prior log-odds plus what the features say.
+//! artist's own share is always 0 here, and only what the sound says is judged.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,24 @@ use serde::Serialize;
 
 use super::{Prediction, auc, expected_calibration_error};
 use crate::base::BaseModel;
-use crate::model::{ListenerModel, Quadratic};
+use crate::learner::Example;
+use crate::learner::blend::Blend;
+use crate::model::ListenerModel;
 use crate::numbers::below;
 use crate::schema::FIXED_POINT;
 use crate::taste::TasteState;
 
 /// After how many ratings of a listener the later ones are predicted.
-pub const RATINGS_LEARNED: [usize; 5] = [0, 5, 10, 20, 50];
+pub const RATINGS_LEARNED: [usize; 9] = [0, 1, 2, 5, 10, 20, 50, 100, 200];
+
+/// Who predicts, over a base model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Predictor<'a> {
+    /// The learner that playlists are made with, with the features' relevance ([`crate::learner`]).
+    Learner(&'a [f64]),
+    /// Hierarchical naive Bayes, tempered ([`ListenerModel::tempered_log_odds`]).
+    NaiveBayes,
+}
 
 /// In which order each listener's ratings are taken to have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +75,19 @@ pub struct Scores {
 /// A rating as it was given.
 type Rated = (Described, Rating);
 
-/// Predicts each listener's later ratings after the first 0, 5, 10, 20 and 50, with the hierarchical model over `base`.
-/// Points that no listener has later ratings for are absent. Ratings of another schema than the model's teach nothing
+/// Predicts each listener's later ratings after the first [`RATINGS_LEARNED`], by `predictor` over `base`. Points that no listener has later ratings for are absent. Ratings of another schema than the model's teach nothing
 /// and must not be given.
 #[must_use]
-pub fn learning_curve(base: &BaseModel, listeners: &[Vec<Rated>], orders: Orders) -> Vec<LearningPoint> {
+pub fn learning_curve(
+    base: &BaseModel,
+    predictor: Predictor<'_>,
+    listeners: &[Vec<Rated>],
+    orders: Orders,
+) -> Vec<LearningPoint> {
     let sequences = sequences(listeners, orders);
     RATINGS_LEARNED
         .iter()
-        .filter_map(|&learned| point(base, &sequences, learned))
+        .filter_map(|&learned| point(base, predictor, &sequences, learned))
         .collect()
 }
 
@@ -98,11 +113,16 @@ fn shuffle(sequence: &mut [&Rated], random: &mut ChaCha8Rng) {
     }
 }
 
-fn point(base: &BaseModel, sequences: &[Vec<&Rated>], learned: usize) -> Option<LearningPoint> {
+fn point(
+    base: &BaseModel,
+    predictor: Predictor<'_>,
+    sequences: &[Vec<&Rated>],
+    learned: usize,
+) -> Option<LearningPoint> {
     let predicted: Vec<Vec<Prediction>> = sequences
         .iter()
         .filter(|sequence| sequence.len() > learned)
-        .map(|sequence| predict(base, &sequence[..learned], &sequence[learned..]))
+        .map(|sequence| predict(base, predictor, &sequence[..learned], &sequence[learned..]))
         .filter(|predictions| !predictions.is_empty())
         .collect();
     if predicted.is_empty() {
@@ -130,37 +150,59 @@ impl Scores {
 }
 
 /// Learns from `first` and predicts those of `later` whose artists are all new.
-fn predict(base: &BaseModel, first: &[&Rated], later: &[&Rated]) -> Vec<Prediction> {
-    let mut taste = TasteState::default();
-    first
+fn predict(
+    base: &BaseModel,
+    predictor: Predictor<'_>,
+    first: &[&Rated],
+    later: &[&Rated],
+) -> Vec<Prediction> {
+    let known: BTreeSet<&String> = first
         .iter()
-        .for_each(|(described, rating)| taste.add(described, *rating));
-    let model = ListenerModel::learn(base, &taste);
-    let quadratics = model.quadratics();
-    let known: BTreeSet<&str> = taste.artists().map(|(artist, _)| artist).collect();
-    let is_new = |described: &Described| {
-        !described
-            .artists
-            .iter()
-            .any(|artist| known.contains(artist.as_str()))
-    };
+        .flat_map(|(described, _)| &described.artists)
+        .collect();
+    let is_new = |described: &Described| !described.artists.iter().any(|artist| known.contains(artist));
+    let log_odds = learned(base, predictor, first);
     later
         .iter()
         .filter(|(described, _)| is_new(described))
         .map(|(described, rating)| Prediction {
-            log_odds: model.prior_log_odds + of_features(&quadratics, described),
+            log_odds: log_odds(&numbers(described)),
             liked: *rating == Rating::Like,
         })
         .collect()
 }
 
-fn of_features(quadratics: &[Quadratic], described: &Described) -> f64 {
-    let values = described.z.iter().map(|&z| f64::from(z) / FIXED_POINT);
-    quadratics
-        .iter()
-        .zip(values)
-        .map(|(quadratic, z)| quadratic.at(z))
-        .sum()
+/// The log-odds of a like, by standardised features.
+type LogOdds = Box<dyn Fn(&[f64]) -> f64>;
+
+fn learned(base: &BaseModel, predictor: Predictor<'_>, rated: &[&Rated]) -> LogOdds {
+    match predictor {
+        Predictor::Learner(relevance) => {
+            let examples: Vec<Example> = rated.iter().map(|rated| example(rated)).collect();
+            let learned = Blend::learn(relevance, &base.expected(), &examples);
+            Box::new(move |z| learned.log_odds(z))
+        }
+        Predictor::NaiveBayes => {
+            let mut taste = TasteState::default();
+            rated
+                .iter()
+                .for_each(|(described, rating)| taste.add(described, *rating));
+            let model = ListenerModel::learn(base, &taste);
+            Box::new(move |z| model.tempered_log_odds(z))
+        }
+    }
+}
+
+fn example((described, rating): &Rated) -> Example {
+    Example {
+        z: numbers(described),
+        value: if *rating == Rating::Like { 1.0 } else { -1.0 },
+        weight: 1.0,
+    }
+}
+
+fn numbers(described: &Described) -> Vec<f64> {
+    described.z.iter().map(|&z| f64::from(z) / FIXED_POINT).collect()
 }
 
 fn auc_of(predictions: &[Prediction]) -> Option<f64> {
@@ -240,36 +282,50 @@ mod tests {
             .collect()
     }
 
+    const BOTH: [Predictor<'static>; 2] = [Predictor::Learner(&[1.0]), Predictor::NaiveBayes];
+
     #[test]
     fn what_is_liked_is_learned_and_what_is_learned_is_not_judged() {
-        let curve = learning_curve(&base(), &[listener(30)], Orders::AsGiven);
+        BOTH.into_iter().for_each(is_learned);
+    }
+
+    #[track_caller]
+    fn is_learned(predictor: Predictor<'_>) {
+        let curve = learning_curve(&base(), predictor, &[listener(30)], Orders::AsGiven);
         let counts: Vec<_> = curve
             .iter()
             .map(|point| (point.learned, point.predictions))
             .collect();
         assert_eq!(
             counts,
-            [(0, 30), (5, 25), (10, 20), (20, 10)],
+            [(0, 30), (1, 29), (2, 28), (5, 25), (10, 20), (20, 10)],
             "nobody rated fifty"
         );
         let scores: Vec<Scores> = curve.iter().map(|point| point.scores).collect();
         assert_eq!(scores[0].auc, Some(0.5), "a neutral prior knows nothing");
         assert!((scores[0].log_loss - std::f64::consts::LN_2).abs() < 1e-12);
         assert!((scores[0].brier - 0.25).abs() < 1e-12);
-        assert!(scores[1..].iter().all(|scores| scores.auc == Some(1.0)));
-        assert!(scores.is_sorted_by(|a, b| a.log_loss > b.log_loss), "{scores:?}");
+        assert!(scores[2..].iter().all(|scores| scores.auc == Some(1.0)));
+        assert!(
+            scores[2..].is_sorted_by(|a, b| a.log_loss > b.log_loss),
+            "{scores:?}"
+        );
     }
 
     #[test]
     fn tracks_of_an_artist_that_was_learned_are_left_out() {
         let mut ratings = listener(10);
         ratings.push(rated(2, "0", Rating::Dislike));
-        let curve = learning_curve(&base(), &[ratings], Orders::AsGiven);
+        let curve = learning_curve(&base(), BOTH[0], &[ratings], Orders::AsGiven);
         let counts: Vec<_> = curve
             .iter()
             .map(|point| (point.learned, point.predictions))
             .collect();
-        assert_eq!(counts, [(0, 11), (5, 5)], "after ten only a known artist is left");
+        assert_eq!(
+            counts,
+            [(0, 11), (1, 9), (2, 8), (5, 5)],
+            "after ten only a known artist is left"
+        );
     }
 
     #[test]
@@ -277,18 +333,16 @@ mod tests {
         // All likes first: in the given order the first five teach nothing of dislikes.
         let mut ratings = listener(40);
         ratings.sort_by_key(|(_, rating)| *rating == Rating::Dislike);
-        let drawn = |seed| learning_curve(&base(), &[ratings.clone()], Orders::Drawn { draws: 3, seed });
+        let curve = |orders| learning_curve(&base(), BOTH[0], &[ratings.clone()], orders);
+        let drawn = |seed| curve(Orders::Drawn { draws: 3, seed });
         assert_eq!(drawn(1), drawn(1));
-        assert_ne!(drawn(1)[1], drawn(2)[1]);
-        assert_eq!((drawn(1)[1].sequences, drawn(1)[1].predictions), (3, 105));
-        assert_ne!(
-            drawn(1)[1],
-            learning_curve(&base(), &[ratings.clone()], Orders::AsGiven)[1]
-        );
+        assert_ne!(drawn(1)[3], drawn(2)[3]);
+        assert_eq!((drawn(1)[3].sequences, drawn(1)[3].predictions), (3, 105));
+        assert_ne!(drawn(1)[3], curve(Orders::AsGiven)[3]);
     }
 
     #[test]
     fn nobody_is_no_point() {
-        assert_eq!(learning_curve(&base(), &[], Orders::AsGiven), []);
+        assert_eq!(learning_curve(&base(), BOTH[0], &[], Orders::AsGiven), []);
     }
 }

@@ -12,6 +12,6 @@ mod learning;
 mod probability;
 mod ranking;
 
-pub use learning::{LearningPoint, Orders, RATINGS_LEARNED, Scores, learning_curve};
+pub use learning::{LearningPoint, Orders, Predictor, RATINGS_LEARNED, Scores, learning_curve};
 pub use probability::{Prediction, expected_calibration_error};
 pub use ranking::{DEPTH, Metrics, auc, hits, judge, judge_tracks};

@@ -48,6 +48,12 @@ impl Blend {
     pub fn probability(&self, z: &[f64]) -> f64 {
         self.calibration.probability(self.score(z))
     }
+
+    /// The log-odds of [`Blend::probability`].
+    #[must_use]
+    pub fn log_odds(&self, z: &[f64]) -> f64 {
+        self.calibration.log_odds(self.score(z))
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,13 @@ impl Calibration {
     /// The probability that a track of this score is liked.
     #[must_use]
     pub fn probability(&self, score: f64) -> f64 {
-        logistic(self.offset + self.slope * (score - self.mean))
+        logistic(self.log_odds(score))
+    }
+
+    /// The log-odds of [`Calibration::probability`].
+    #[must_use]
+    pub fn log_odds(&self, score: f64) -> f64 {
+        self.offset + self.slope * (score - self.mean)
     }
 
     fn step(&mut self, left_out: &[(f64, bool)], rate: f64) {

@@ -10,7 +10,6 @@ use crate::catalogue::Catalogue;
 use crate::generate::TasteInput;
 use crate::ranking::best;
 use crate::rules::{Caps, Filtered, MAX_PER_ARTIST_DEFAULT, OUT, filter};
-use crate::score;
 
 /// How many tracks the second look takes: these, or so many times what was asked for.
 const CANDIDATES_MIN: usize = 1_000;
@@ -40,16 +39,9 @@ pub(super) fn candidates(
     input: &TasteInput,
     request: &PlaylistRequest,
 ) -> Candidates {
-    let scan = || {
-        let mut scores = vec![0.0; catalogue.len()];
-        let columns = terms.columns();
-        score::score_columns(catalogue.columns(), &columns, &mut scores);
-        let others = terms.add_others(&mut scores);
-        let bound = score::error_bound(&columns, catalogue.clip_max(), others);
-        let filtered = filter(catalogue, catalogue.songs(), input, request, &mut scores);
-        (scores, bound, filtered)
-    };
-    let (mut scores, bound, filtered) = scan();
+    let mut scores = vec![0.0; catalogue.len()];
+    let bound = terms.scan(&mut scores);
+    let filtered = filter(catalogue, catalogue.songs(), input, request, &mut scores);
     let cap = cap_of(request);
     let pool = Pool {
         initial: catalogue.len() as u32,
@@ -64,8 +56,7 @@ pub(super) fn candidates(
     let more = best(&mut scores, bound, exact, wanted, loose);
     let mut enough = diversity::walk(catalogue, &more, limit, cap);
     if enough.len() < limit {
-        // The caps leave few: the whole ranking is walked down for them, on scores that were not used up.
-        let (mut scores, bound, _) = scan();
+        // The caps leave few: the whole ranking is walked down for them.
         enough = best(&mut scores, bound, exact, limit, caps(cap));
     }
     let tracks = enough

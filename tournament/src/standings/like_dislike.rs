@@ -1,14 +1,17 @@
 //! The standing of the contest of likes and dislikes.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::beside::{Beside, beside};
 use super::effects::{Effect, effects};
 use super::ranked::{Against, against};
 use crate::contest::Held;
-use crate::data::Ratings;
+use crate::data::{Listener, Ratings};
 use crate::discipline::{Discipline as _, Phase};
 use crate::like_dislike::{COMPARED, Learned, LikeDislike, Point, SIZES};
-use crate::metrics::{Bin, calibration_error, pooled};
+use crate::metrics::{Bin, calibration_error, chance_error, pooled};
 use crate::models::like::{CONTESTANTS, registry};
 use crate::stats::{Estimate, bootstrap, mean};
 
@@ -28,6 +31,10 @@ pub struct LikeStanding {
     pub units: usize,
     /// Likes and dislikes in the judging half.
     pub ratings: (usize, usize),
+    /// Songs in the judging half: so many labels stand behind all probabilities.
+    pub songs: usize,
+    /// Beside the best single baseline after each number of ratings.
+    pub beside: Vec<Beside>,
     /// The contestants, the best mean area under the curve first.
     pub rows: Vec<LikeRow>,
     /// What each feature does.
@@ -57,6 +64,8 @@ pub struct LikeRow {
     pub brier: Option<Estimate>,
     /// After as many, over all units.
     pub calibration_error: Option<f64>,
+    /// What chance alone would make of it: an error below that is none ([`chance_error`]).
+    pub chance_error: Option<f64>,
     /// Predicting each of up to 200 ratings before it is learned, in nats.
     pub prequential: Option<Estimate>,
     /// Ten bins of probability after [`CALIBRATED_AT`] ratings; all 0 from those who only rank.
@@ -97,8 +106,18 @@ impl LikeStanding {
             .position(|c| c.name == registry::USED)
             .expect("the used one takes part");
         let against = against(&values, used, seed);
+        let songs = songs(ratings, &contest.halves.judging);
         let mut rows: Vec<LikeRow> = (0..CONTESTANTS.len())
-            .map(|index| row(index, held.settings[index], &units[index], against[index], seed))
+            .map(|index| {
+                row(
+                    index,
+                    held.settings[index],
+                    &units[index],
+                    against[index],
+                    songs,
+                    seed,
+                )
+            })
             .collect();
         rows.sort_by(|a, b| b.auc.mean.total_cmp(&a.auc.mean));
         let judged = || contest.halves.judging.iter().flat_map(|listener| &listener.rated);
@@ -109,6 +128,11 @@ impl LikeStanding {
             over_listeners,
             units: units.first().map_or(0, Vec::len),
             ratings: (likes, judged().count() - likes),
+            songs,
+            beside: COMPARED
+                .iter()
+                .filter_map(|&size| beside(size, &aucs_at(&units, size), &held.settings, seed))
+                .collect(),
             rows,
             effects: effects(ratings, &contest.halves.judging),
         }
@@ -125,6 +149,26 @@ impl LikeStanding {
             .find(|row| row.used)
             .expect("the used one takes part")
     }
+}
+
+/// How many songs the listeners rated, each listener's by themselves.
+fn songs(ratings: &Ratings, listeners: &[Listener]) -> usize {
+    let of_listener = |listener: &Listener| {
+        let songs = listener
+            .rated
+            .iter()
+            .map(|(track, _)| ratings.catalogue.song(*track));
+        songs.collect::<BTreeSet<u32>>().len()
+    };
+    listeners.iter().map(of_listener).sum()
+}
+
+/// The areas under the curve after so many ratings, by contestant and unit.
+fn aucs_at(units: &[Units<'_>], size: usize) -> Vec<Vec<f64>> {
+    units
+        .iter()
+        .map(|units| each(units, |learned| at(learned, size)?.auc))
+        .collect()
 }
 
 /// The mean of what `of` finds in each unit; units in which it finds nothing are left out.
@@ -149,7 +193,14 @@ fn compared(learned: &Learned) -> Option<f64> {
     (!aucs.is_empty()).then(|| mean(&aucs))
 }
 
-fn row(index: usize, setting: usize, units: &Units<'_>, against: Option<Against>, seed: u64) -> LikeRow {
+fn row(
+    index: usize,
+    setting: usize,
+    units: &Units<'_>,
+    against: Option<Against>,
+    songs: usize,
+    seed: u64,
+) -> LikeRow {
     let contestant = &CONTESTANTS[index];
     let estimate = |of: &dyn Fn(&Learned) -> Option<f64>| {
         let values = each(units, of);
@@ -177,6 +228,7 @@ fn row(index: usize, setting: usize, units: &Units<'_>, against: Option<Against>
         log_loss: estimate(&|learned| Some(calibration(learned)?.log_loss)),
         brier: estimate(&|learned| Some(calibration(learned)?.brier)),
         calibration_error: (!tables.is_empty()).then(|| calibration_error(&reliability)),
+        chance_error: (!tables.is_empty()).then(|| chance_error(&reliability, songs)),
         prequential: estimate(&|learned| learned.prequential),
         reliability,
     }

@@ -1,5 +1,6 @@
 //! What the contests came to, in numbers with their intervals.
 
+mod beside;
 mod continuation;
 mod effects;
 mod like_dislike;
@@ -7,6 +8,7 @@ mod ranked;
 
 use serde::Serialize;
 
+pub use beside::{Beside, Best};
 pub use continuation::{ContinuationRow, ContinuationStanding, ProtocolStanding};
 pub use effects::Effect;
 pub use like_dislike::{CALIBRATED_AT, CurvePoint, LikeRow, LikeStanding};

@@ -85,6 +85,19 @@ mod tests {
     }
 
     #[test]
+    fn the_median_playlist_of_fifty_costs_a_fifth_less_than_in_the_greedy_order() {
+        let catalogue = generator::catalogue(4_000, 1);
+        let ratio = |playlist: u32| {
+            let mut tracks: Vec<(u32, f64)> = (0..50).map(|at| (playlist + at * 79, 0.0)).collect();
+            let arrangement = arrange(&catalogue, Order::Smooth, None, 0, &mut tracks).unwrap();
+            arrangement.objective / arrangement.greedy
+        };
+        let mut ratios: Vec<f64> = (0..15).map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        assert!(ratios[7] <= 0.8, "{ratios:?}");
+    }
+
+    #[test]
     fn the_seed_counts_for_a_shuffled_order_only() {
         let catalogue = generator::catalogue(300, 1);
         let arranged = |order, seed| {

@@ -192,7 +192,7 @@ impl Place {
 }
 
 /// Liked songs that are compared at a time.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// [`Known`] in single precision. Days and popularities are whole numbers that single precision holds exactly.
 pub(super) struct KnownScan<'a> {
@@ -208,13 +208,19 @@ struct LikedScan {
 }
 
 impl KnownScan<'_> {
-    /// Whether something of this artist is liked; otherwise [`KnownScan::at`] must not be asked.
+    /// Whether something of this artist is liked; otherwise [`KnownScan::of_track`] must not be asked.
     pub(super) fn is_known(&self, artist: u32) -> bool {
         self.places[artist as usize] != 0
     }
 
     /// What the album and the nearness of a track of this artist add.
-    pub(super) fn at(&self, artist: u32, album: u32, date: u32, popularity: u8) -> f32 {
+    pub(super) fn of_track(&self, catalogue: &Catalogue, artist: u32, track: usize) -> f32 {
+        let album = catalogue.album_numbers()[track];
+        let date = catalogue.release_date_numbers()[track];
+        self.at(artist, album, date, catalogue.popularities()[track])
+    }
+
+    fn at(&self, artist: u32, album: u32, date: u32, popularity: u8) -> f32 {
         let liked = &self.liked[self.places[artist as usize] as usize - 1];
         let day = self.days[(date as usize).min(self.days.len() - 1)];
         let popularity = if popularity == NO_POPULARITY {

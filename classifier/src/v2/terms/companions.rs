@@ -26,6 +26,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn of_artist(&self, artist: u32) -> f64 {
+        self.artists.get(&artist).copied().unwrap_or(0.0)
+    }
+
+    pub(super) fn of_track(&self, track: u32) -> f64 {
+        self.tracks.get(&track).copied().unwrap_or(0.0)
+    }
+
     pub(super) fn of(catalogue: &Catalogue, companions: &Companions, likes: &Likes) -> Self {
         let liked = likes.artists.iter().filter(|(_, mass)| mass.liked > 0.0);
         let named = liked.map(|(&artist, mass)| (catalogue.artist_name(artist).to_owned(), mass.liked));

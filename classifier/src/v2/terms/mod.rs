@@ -7,6 +7,7 @@ mod dates;
 mod exploration;
 mod genres;
 mod likes;
+mod parts;
 mod popularity;
 mod scan;
 mod sound;
@@ -29,7 +30,8 @@ use artists::Known;
 use companions::Shared;
 use exploration::{Drawn, Exploration};
 use likes::Likes;
-use weights::{LEARNER, SEED_ARTIST, SEED_GENRE, SEED_TRACKS, TARGET};
+use parts::Part;
+use weights::{LEARNER, SEED_TRACKS, TARGET};
 
 /// Everything that adds to the scores of one request, but for the kernel, which only re-scores the best.
 pub(crate) struct Terms<'a> {
@@ -50,6 +52,8 @@ pub(crate) struct Terms<'a> {
     targets: Vec<(String, usize, Quadratic)>,
     exploration: Option<Exploration>,
     drawn: Option<Drawn>,
+    /// Those of all these that there are, in their order.
+    parts: Vec<Part>,
 }
 
 /// The labelled tracks as the learner reads them, in the order of `labels`.
@@ -100,7 +104,7 @@ impl<'a> Terms<'a> {
         let seeds = Seeds::find(catalogue, request, notes);
         let constant = LEARNER * LINEAR_SHARE * linear.constant() + constants;
         let exploration = Exploration::of(request, linear, &likes, catalogue.artist_count());
-        Self {
+        let mut terms = Self {
             catalogue,
             base: constant,
             features,
@@ -119,99 +123,29 @@ impl<'a> Terms<'a> {
             targets: targets(catalogue, request),
             drawn: exploration.as_ref().map(Exploration::draw),
             exploration,
-        }
+            parts: Vec::new(),
+        };
+        terms.parts = terms.present();
+        terms
     }
 
     /// The names of the contributions, in their order.
     pub(crate) fn names(&self) -> Vec<String> {
-        let mut names = vec!["base".to_owned()];
-        names.extend(self.catalogue.schema().names().map(str::to_owned));
-        let optional = [
-            (true, "artist"),
-            (true, "album"),
-            (true, "near"),
-            (self.shared.is_some(), "companions"),
-            (self.shared.is_some(), "song_companions"),
-            (self.dates.is_some(), "date"),
-            (self.popularity.is_some(), "popularity"),
-            (self.eras.is_some(), "era"),
-            (self.genres.is_some(), "genre"),
-            (self.seed_tracks.is_some(), "seed_tracks"),
-            (self.seed_artists.is_some(), "seed_artists"),
-            (self.seed_genres.is_some(), "seed_genres"),
-        ];
-        let used = optional.iter().filter(|(is_used, _)| *is_used);
-        names.extend(used.map(|(_, name)| (*name).to_owned()));
-        names.extend(self.targets.iter().map(|(name, _, _)| format!("target:{name}")));
-        names.extend(self.drawn.is_some().then(|| "exploration".to_owned()));
-        names
+        self.parts.iter().map(|&part| self.name(part)).collect()
     }
 
     /// What each of [`Terms::names`] adds for a track.
     pub(crate) fn contributions(&self, track: u32) -> Vec<f64> {
-        let mut contributions = Vec::with_capacity(self.features.len() + 8);
-        self.each(track, &mut |contribution| contributions.push(contribution));
-        contributions
+        self.parts.iter().map(|&part| self.of(part, track)).collect()
     }
 
     /// The score of a track: the sum of its contributions, in their order, from 0.
     pub(crate) fn score(&self, track: u32) -> f64 {
         let mut score = 0.0;
-        self.each(track, &mut |contribution| score += contribution);
+        for &part in &self.parts {
+            score += self.of(part, track);
+        }
         score
-    }
-
-    fn each(&self, track: u32, tell: &mut impl FnMut(f64)) {
-        tell(self.base);
-        for (term, z) in self.features.iter().zip(self.catalogue.z(track)) {
-            tell(term.at(f64::from(z)));
-        }
-        tell(self.by_artist(track, |artist| self.artists[artist as usize]));
-        tell(self.known.album(self.catalogue, track));
-        tell(self.known.near(self.catalogue, track));
-        if let Some(shared) = &self.shared {
-            tell(self.by_artist(track, |artist| {
-                shared.artists.get(&artist).copied().unwrap_or(0.0)
-            }));
-            tell(shared.tracks.get(&track).copied().unwrap_or(0.0));
-        }
-        if let Some(dates) = &self.dates {
-            tell(at(dates, self.catalogue.release_date_of(track) as usize));
-        }
-        if let Some(popularity) = &self.popularity {
-            let popularity_of = self.catalogue.popularity(track);
-            tell(at(popularity, popularity_of.map_or(usize::MAX, usize::from)));
-        }
-        if let Some(eras) = &self.eras {
-            tell(at(
-                eras,
-                usize::from(self.catalogue.statistics().cells[track as usize]),
-            ));
-        }
-        if let Some(genres) = &self.genres {
-            tell(genres.of_track(self.catalogue, track));
-        }
-        if let Some(terms) = &self.seed_tracks {
-            tell(self.quadratic(terms, track));
-        }
-        if let Some(artists) = &self.seed_artists {
-            let mut own = self.catalogue.artists_of(track).iter();
-            tell(if own.any(|artist| artists.contains(artist)) {
-                SEED_ARTIST
-            } else {
-                0.0
-            });
-        }
-        if let Some(genres) = &self.seed_genres {
-            let is_of_genre = genres.contains(&self.catalogue.genres()[track as usize]);
-            tell(if is_of_genre { SEED_GENRE } else { 0.0 });
-        }
-        for (_, feature, term) in &self.targets {
-            tell(term.at(f64::from(self.catalogue.column(*feature)[track as usize])));
-        }
-        if self.drawn.is_some() {
-            tell(self.explored(track));
-        }
     }
 
     /// What may be true of the listener, when the request explores.
@@ -257,11 +191,6 @@ impl<'a> Terms<'a> {
         }
         columns
     }
-}
-
-/// The table's value; 0 beyond it, which stands for "not known".
-fn at(table: &[f64], index: usize) -> f64 {
-    table.get(index).copied().unwrap_or(0.0)
 }
 
 fn near(centre: &[f64]) -> Vec<Quadratic> {

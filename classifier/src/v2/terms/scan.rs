@@ -3,16 +3,27 @@
 //! The scan narrows the choice and the exact terms make it, so both say the same within the bound that is given. Where every
 //! track has one artist, all that the artist decides is one table.
 
+use std::ops::Range;
+
 use super::Terms;
+use super::artists::KnownScan;
 use super::genres::Genres;
 use super::weights::{SEED_ARTIST, SEED_GENRE};
+use crate::catalogue::Catalogue;
+use crate::score::{BLOCK, error_bound, score_blocks, score_columns};
 
 impl Terms<'_> {
-    /// Adds all terms that do not depend on features to the scan's scores; gives a bound on their size.
-    pub(crate) fn add_others(&self, scores: &mut [f32]) -> f64 {
-        match self.catalogue.single_artists() {
-            Some(artists) => self.add_of_single(artists, scores),
-            None => self.add_of_several(scores),
+    /// Scores every track; gives a bound on how far a score is from the exact one, but for constants.
+    pub(crate) fn scan(&self, scores: &mut [f32]) -> f64 {
+        let (values, columns) = (self.catalogue.columns(), self.columns());
+        if let Some(artists) = self.catalogue.single_artists() {
+            let single = OfSingle::new(self, artists);
+            score_blocks(values, &columns, scores, |first, scores| {
+                single.add(first, scores)
+            });
+        } else {
+            score_columns(values, &columns, scores);
+            self.add_of_several(scores);
         }
         if let Some(genres) = &self.genres {
             for (track, score) in (0..).zip(scores.iter_mut()) {
@@ -23,19 +34,7 @@ impl Terms<'_> {
             scores[track as usize] += value as f32;
         }
         self.add_seeds(scores);
-        self.largest()
-    }
-
-    fn add_of_single(&self, artists: &[u32], scores: &mut [f32]) {
-        let (tables, known) = (Tables::of(self), self.known.scan(self.catalogue));
-        let by_artist = self.by_single_artist();
-        let columns = artists.iter().zip(self.catalogue.album_numbers());
-        for ((score, traits), (&artist, &album)) in scores.iter_mut().zip(self.traits()).zip(columns) {
-            *score += by_artist[artist as usize] + tables.at(traits);
-            if known.is_known(artist) {
-                *score += known.at(artist, album, traits.date, traits.popularity);
-            }
-        }
+        error_bound(&columns, self.catalogue.clip_max(), self.largest())
     }
 
     /// All that the only artist of a track adds for it.
@@ -53,7 +52,8 @@ impl Terms<'_> {
 
     fn add_of_several(&self, scores: &mut [f32]) {
         let tables = Tables::of(self);
-        for (score, traits) in scores.iter_mut().zip(self.traits()) {
+        let traits = traits(self.catalogue, 0..scores.len());
+        for (score, traits) in scores.iter_mut().zip(traits) {
             *score += tables.at(traits);
         }
         self.add_most(&halved(&self.artists), scores);
@@ -83,20 +83,6 @@ impl Terms<'_> {
             let values = own.map(|&artist| values[artist as usize]);
             *score += values.reduce(f32::max).unwrap_or(0.0);
         }
-    }
-
-    /// What the tables are looked up by, of each track.
-    fn traits(&self) -> impl Iterator<Item = Traits> {
-        let (dates, cells) = (
-            self.catalogue.release_date_numbers(),
-            &self.catalogue.statistics().cells,
-        );
-        let columns = dates.iter().zip(self.catalogue.popularities()).zip(cells);
-        columns.map(|((&date, &popularity), &cell)| Traits {
-            date,
-            popularity,
-            cell,
-        })
     }
 
     fn add_seeds(&self, scores: &mut [f32]) {
@@ -131,6 +117,66 @@ impl Terms<'_> {
     }
 }
 
+/// What tracks of one artist each get beside their features.
+struct OfSingle<'a> {
+    catalogue: &'a Catalogue,
+    artists: &'a [u32],
+    /// By the artist: what all its tracks get, and whether something of it is liked.
+    by_artist: Vec<(f32, bool)>,
+    tables: Tables,
+    known: KnownScan<'a>,
+}
+
+impl<'a> OfSingle<'a> {
+    fn new(terms: &'a Terms<'_>, artists: &'a [u32]) -> Self {
+        let known = terms.known.scan(terms.catalogue);
+        let values = (0..).zip(terms.by_single_artist());
+        Self {
+            catalogue: terms.catalogue,
+            artists,
+            by_artist: values
+                .map(|(artist, value)| (value, known.is_known(artist)))
+                .collect(),
+            tables: Tables::of(terms),
+            known,
+        }
+    }
+
+    /// Adds it to the scores of a block of tracks.
+    fn add(&self, first: usize, scores: &mut [f32]) {
+        let tracks = first..first + scores.len();
+        let artists = &self.artists[tracks.clone()];
+        // Where something of the artist is liked: noted without a branch, which could not be predicted.
+        let (mut known, mut count) = ([0u32; BLOCK], 0);
+        let columns = scores.iter_mut().zip(artists).zip(traits(self.catalogue, tracks));
+        for (place, ((score, &artist), traits)) in (0..).zip(columns) {
+            let (value, is_known) = self.by_artist[artist as usize];
+            *score += value + self.tables.at(traits);
+            known[count] = place;
+            count += usize::from(is_known);
+        }
+        for &place in &known[..count] {
+            let track = first + place as usize;
+            scores[place as usize] += self
+                .known
+                .of_track(self.catalogue, artists[place as usize], track);
+        }
+    }
+}
+
+/// What the tables are looked up by, of each of some tracks.
+fn traits(catalogue: &Catalogue, tracks: Range<usize>) -> impl Iterator<Item = Traits> {
+    let dates = &catalogue.release_date_numbers()[tracks.clone()];
+    let popularities = &catalogue.popularities()[tracks.clone()];
+    let cells = &catalogue.statistics().cells[tracks];
+    let columns = dates.iter().zip(popularities).zip(cells);
+    columns.map(|((&date, &popularity), &cell)| Traits {
+        date,
+        popularity,
+        cell,
+    })
+}
+
 /// The numbers of a track's date, popularity and cell of both.
 #[derive(Clone, Copy)]
 struct Traits {
@@ -139,33 +185,42 @@ struct Traits {
     cell: u8,
 }
 
-/// What dates, popularities and cells add, each with one more entry at its end, which stands for "not known".
+/// What dates, popularities and cells add: 0 beyond a table, which stands for "not known".
 struct Tables {
+    /// With one more entry at its end.
     dates: Vec<f32>,
-    popularities: Vec<f32>,
-    cells: Vec<f32>,
+    popularities: [f32; BYTES],
+    cells: [f32; BYTES],
 }
+
+/// A table with an entry for each byte is looked up without a bound.
+const BYTES: usize = 256;
 
 impl Tables {
     fn of(terms: &Terms<'_>) -> Self {
-        let padded = |table: &Option<Vec<f64>>| {
-            let mut table = halved(table.as_deref().unwrap_or_default());
-            table.push(0.0);
-            table
-        };
+        let mut dates = halved(terms.dates.as_deref().unwrap_or_default());
+        dates.push(0.0);
         Self {
-            dates: padded(&terms.dates),
-            popularities: padded(&terms.popularity),
-            cells: padded(&terms.eras),
+            dates,
+            popularities: by_byte(terms.popularity.as_deref()),
+            cells: by_byte(terms.eras.as_deref()),
         }
     }
 
     fn at(&self, traits: Traits) -> f32 {
-        let of = |table: &[f32], index: usize| table[index.min(table.len() - 1)];
-        of(&self.dates, traits.date as usize)
-            + of(&self.popularities, usize::from(traits.popularity))
-            + of(&self.cells, usize::from(traits.cell))
+        let date = (traits.date as usize).min(self.dates.len() - 1);
+        self.dates[date]
+            + self.popularities[usize::from(traits.popularity)]
+            + self.cells[usize::from(traits.cell)]
     }
+}
+
+fn by_byte(table: Option<&[f64]>) -> [f32; BYTES] {
+    let mut entries = [0.0; BYTES];
+    for (entry, &value) in entries.iter_mut().zip(table.unwrap_or_default()) {
+        *entry = value as f32;
+    }
+    entries
 }
 
 /// The table in single precision.

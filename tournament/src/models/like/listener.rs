@@ -1,10 +1,11 @@
 //! Segue's own: what a listener likes the sound of, as generator version 2 learns it ([`classifier::learner`]).
 
+use classifier::BaseModel;
 use classifier::learner::blend::Blend;
 use classifier::learner::{Example, relevance};
 use classifier::model::Quadratic;
 
-use super::{Contestant, LikeModel, World, hierarchical_nb, registry};
+use super::{Contestant, LikeModel, Model, World, hierarchical_nb, registry};
 use crate::models::Setting;
 
 pub(super) const CONTESTANT: Contestant = Contestant {
@@ -19,20 +20,32 @@ pub(super) const CONTESTANT: Contestant = Contestant {
     ],
     parts: &[],
     build: |world, setting, _| {
-        let relevance = relevance(world.ratings.catalogue.schema());
-        let prior = hierarchical_nb::base(world, setting).expected();
-        let prior: Vec<Quadratic> = prior
-            .iter()
-            .map(|form| form.times(setting.get("prior")))
-            .collect();
-        Box::new(Listener {
-            learned: Blend::learn(&relevance, &prior, &[]),
-            relevance,
-            prior,
-            world,
-        })
+        let common = hierarchical_nb::base(world, setting).expected();
+        let share = setting.get("prior");
+        listener(world, common.iter().map(|form| form.times(share)).collect())
     },
 };
+
+pub(super) const NEUTRAL: Contestant = Contestant {
+    name: registry::NEUTRAL,
+    what: "the same learner, beginning with nothing of other people, as it does where no base model was published",
+    grid: Setting::NONE,
+    parts: &[],
+    build: |world, _, _| {
+        let schema = world.ratings.catalogue.schema();
+        listener(world, BaseModel::neutral(schema).expected())
+    },
+};
+
+fn listener(world: World<'_>, prior: Vec<Quadratic>) -> Model<'_> {
+    let relevance = relevance(world.ratings.catalogue.schema());
+    Box::new(Listener {
+        learned: Blend::learn(&relevance, &prior, &[]),
+        relevance,
+        prior,
+        world,
+    })
+}
 
 struct Listener<'a> {
     world: World<'a>,

@@ -11,6 +11,7 @@ mod like_rate;
 mod linfa_logistic;
 mod listener;
 mod log_odds;
+mod mean_rank;
 mod nearest;
 mod popularity;
 mod random;

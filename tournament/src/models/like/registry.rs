@@ -3,7 +3,7 @@
 use super::{Model, World};
 use super::{
     bayes_linear, bayes_logistic, blend, forest, gaussian_nb, gaussian_process, hierarchical_nb, like_rate,
-    linfa_logistic, listener, log_odds, nearest, popularity, random,
+    linfa_logistic, listener, log_odds, mean_rank, nearest, popularity, random,
 };
 use crate::models::Setting;
 
@@ -25,6 +25,9 @@ pub struct Contestant {
 /// The one that playlists are made with.
 pub const USED: &str = "Segue's learner";
 
+/// The same one where no base model was published: it knows nothing of other people.
+pub const NEUTRAL: &str = "Segue's learner, neutral base";
+
 /// Why it is used whatever the others reach, as whole sentences.
 pub const USED_BECAUSE: &str = "It is a function of the set of ratings, so that any order of the same ratings gives the same \
 bytes and a rating that was taken back leaves no trace; it says something sensible from the first rating on; the linear \
@@ -33,6 +36,7 @@ part ranks a million tracks in milliseconds and tells each feature's share.";
 /// Everyone, in the order in which equals are reported.
 pub const CONTESTANTS: &[Contestant] = &[
     listener::CONTESTANT,
+    listener::NEUTRAL,
     hierarchical_nb::CONTESTANT,
     bayes_linear::CONTESTANT,
     bayes_logistic::CONTESTANT,
@@ -44,6 +48,7 @@ pub const CONTESTANTS: &[Contestant] = &[
     gaussian_nb::RAW,
     log_odds::CONTESTANT,
     blend::CONTESTANT,
+    mean_rank::CONTESTANT,
     popularity::CONTESTANT,
     like_rate::CONTESTANT,
     random::CONTESTANT,

@@ -1,7 +1,8 @@
 //! The tables of likes and dislikes.
 
-use super::table::{against, name, or_dash, table, with_interval};
-use crate::standings::{CALIBRATED_AT, LikeRow, LikeStanding};
+use super::table::{against, name, number, or_dash, p_value, signed, table, with_interval};
+use crate::standings::{Beside, Best, CALIBRATED_AT, LikeRow, LikeStanding};
+use crate::stats::Difference;
 
 pub(super) fn section(standing: &LikeStanding) -> String {
     let (likes, dislikes) = standing.ratings;
@@ -19,6 +20,7 @@ pub(super) fn section(standing: &LikeStanding) -> String {
             standing.listeners, standing.units
         ),
         curves(&standing.rows),
+        beside(&standing.beside),
         probabilities(&standing.rows),
     ]
     .join("\n\n")
@@ -44,6 +46,36 @@ fn curves(rows: &[LikeRow]) -> String {
     table(&header, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
+fn beside(points: &[Beside]) -> String {
+    let header = [
+        "after ratings",
+        "the best single baseline",
+        "its area",
+        "the used learner, less that",
+        "p",
+        "the best that knows of nobody else",
+        "its area",
+        "the learner with the neutral base, less that",
+        "p",
+    ];
+    let best = |best: &Best| {
+        let Difference { estimate, p } = best.difference;
+        [
+            best.name.to_owned(),
+            number(best.auc),
+            signed(estimate),
+            p_value(p),
+        ]
+    };
+    let cells = |point: &Beside| {
+        let mut cells = vec![point.ratings.to_string()];
+        cells.extend(best(&point.used));
+        cells.extend(best(&point.neutral));
+        cells
+    };
+    table(&header, &points.iter().map(cells).collect::<Vec<_>>())
+}
+
 fn probabilities(rows: &[LikeRow]) -> String {
     let at = format!("log-loss after {CALIBRATED_AT} (nats)");
     let header = [
@@ -51,6 +83,7 @@ fn probabilities(rows: &[LikeRow]) -> String {
         &at,
         "Brier",
         "calibration error",
+        "of it by chance",
         "prequential log-loss (nats)",
         "setting",
     ];
@@ -63,6 +96,7 @@ fn probabilities(rows: &[LikeRow]) -> String {
             row.log_loss.map_or_else(|| "-".to_owned(), with_interval),
             or_dash(row.brier.map(|brier| brier.mean)),
             or_dash(row.calibration_error),
+            or_dash(row.chance_error),
             row.prequential.map_or_else(|| "-".to_owned(), with_interval),
             row.setting.clone(),
         ]

@@ -23,6 +23,12 @@ pub(super) fn section(comparison: &Comparison) -> String {
              ratings, one an artist, before it is learned; after 20 ratings models learn again in steps of 5, then 25. Settings \
              are chosen by the mean area under the curve, equals by log-loss."
         ));
+        lines.push(format!(
+            "- Calibration error: ten bins of equal width over all draws. What of it is chance is what {} songs' labels, each drawn by \
+             itself, would give to probabilities that are right: an error up to that is none, and albums that were rated as one \
+             make more of it chance.",
+            likes.songs
+        ));
         lines.push(
             "- A prior from other people is fitted to the tuning half's listeners; with few listeners, to the known playlists, each \
              as someone who likes its tracks and dislikes as many random ones."

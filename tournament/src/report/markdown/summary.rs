@@ -3,7 +3,7 @@
 use super::table::{number, p_value, signed};
 use crate::models::{continuation, like};
 use crate::splits::Protocol;
-use crate::standings::{Against, Comparison, ContinuationStanding, LikeStanding};
+use crate::standings::{Against, Comparison, ContinuationStanding, CurvePoint, LikeRow, LikeStanding};
 
 /// p-values from here on are chance.
 const SIGNIFICANT: f64 = 0.05;
@@ -17,19 +17,27 @@ pub(super) fn section(comparison: &Comparison) -> String {
 
 fn likes(standing: &LikeStanding) -> String {
     let used = standing.used();
-    let curve: Vec<String> = used
-        .curve
-        .iter()
-        .map(|point| format!("{} after {}", number(point.auc.mean), point.ratings))
-        .collect();
-    let best = standing.rows.iter().find(|row| !row.used);
+    let is_own = |row: &&LikeRow| row.used || row.name == like::registry::NEUTRAL;
+    let best = standing.rows.iter().find(|row| !is_own(row));
     let verdict = verdict(best.map(|row| (row.name, row.against)), "area under the curve");
+    let neutral = standing
+        .rows
+        .iter()
+        .find(|row| row.name == like::registry::NEUTRAL);
+    let neutral = neutral.map_or_else(String::new, |row| {
+        format!(" It knows something of other people there; with the neutral base, which knows nothing, it is {}.", curve(row))
+    });
     format!(
-        "**Likes and dislikes: {}.** Its area under the ROC curve is {} ratings. {verdict} {}",
+        "**Likes and dislikes: {}.** Its area under the ROC curve is {} ratings. {verdict}{neutral} {}",
         used.name,
-        curve.join(", "),
+        curve(used),
         like::registry::USED_BECAUSE
     )
+}
+
+fn curve(row: &LikeRow) -> String {
+    let point = |point: &CurvePoint| format!("{} after {}", number(point.auc.mean), point.ratings);
+    row.curve.iter().map(point).collect::<Vec<_>>().join(", ")
 }
 
 fn continued(standing: &ContinuationStanding) -> String {
