@@ -169,6 +169,29 @@ fn each_setting_that_makes_no_sense_is_named_and_none_hides_another() {
 }
 
 #[test]
+fn where_spans_go_is_checked_and_a_header_is_never_shown() {
+    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    const COLLECTOR: (&str, &str) = (ENDPOINT, "http://collector:4318");
+    refused(&[(ENDPOINT, "collector:4317")], &[], "must begin with http://");
+    refused(&[("OTEL_TRACES_SAMPLER_ARG", "2")], &[], "from 0 to 1");
+    warned(
+        &[("OTEL_SERVICE_NAME", "music")],
+        "no effect without OTEL_EXPORTER_OTLP_ENDPOINT",
+    );
+    if cfg!(not(feature = "production")) {
+        return refused(&[COLLECTOR], &[], "--features production");
+    }
+    let with = |headers| check(&[COLLECTOR, ("OTEL_EXPORTER_OTLP_HEADERS", headers)], &[]);
+    let (status, report) = with("authorization=Bearer%20hunter2");
+    assert_eq!(status, Some(0), "{report:#}");
+    assert!(!report.to_string().contains("hunter2"), "{report:#}");
+    let (status, report) = with("hunter2");
+    assert_eq!(status, Some(1), "{report:#}");
+    assert!(problems(&report, "error")[0].contains("OTEL_EXPORTER_OTLP_HEADERS"));
+    assert!(!report.to_string().contains("hunter2"), "{report:#}");
+}
+
+#[test]
 fn settings_that_contradict_each_other_or_are_half_given_are_errors() {
     refused(
         &[("REDIS_HOST", "one"), ("REDDIS_HOST", "two")],

@@ -237,7 +237,7 @@ async fn a_model_is_evaluated_beside_the_neutral_one() -> Result<()> {
         .collect();
     assert_eq!(
         learned,
-        [Some(0), Some(5)],
+        [Some(0), Some(1), Some(2), Some(5)],
         "after ten ratings every artist is known"
     );
     let before = &evaluated["points"][0];
@@ -253,7 +253,14 @@ async fn a_model_is_evaluated_beside_the_neutral_one() -> Result<()> {
     let table = program
         .tool(&["model", "evaluate", "--ratings", &early], "")
         .await?;
-    for heading in ["AUC", "log-loss", "Brier", "calibration error", "neutral"] {
+    for heading in [
+        "AUC",
+        "log-loss",
+        "Brier",
+        "calibration error",
+        "neutral",
+        "naive Bayes",
+    ] {
         assert!(table.contains(heading), "{table}");
     }
     let said = refused(&program, &["model", "evaluate", "beef", "--ratings", &early]).await?;

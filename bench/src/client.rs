@@ -68,6 +68,7 @@ pub struct Request {
     key: Option<String>,
     prefer_wait_s: Option<u64>,
     min_position: Option<u64>,
+    traceparent: Option<String>,
 }
 
 impl Request {
@@ -81,6 +82,7 @@ impl Request {
             key: None,
             prefer_wait_s: None,
             min_position: None,
+            traceparent: None,
         }
     }
 
@@ -120,6 +122,13 @@ impl Request {
     #[must_use]
     pub fn at_least(mut self, position: u64) -> Self {
         self.min_position = Some(position);
+        self
+    }
+
+    /// The same with a `traceparent`.
+    #[must_use]
+    pub fn in_trace(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
         self
     }
 
@@ -167,6 +176,9 @@ impl Client {
         }
         if let Some(position) = request.min_position {
             call = call.header("segue-min-position", position);
+        }
+        if let Some(traceparent) = &request.traceparent {
+            call = call.header("traceparent", traceparent);
         }
         read_answer(call.send().await?).await
     }

@@ -1,7 +1,7 @@
 //! How much of the machine others took while something was measured.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Above this share a measurement says more about the neighbours than about Segue.
 pub const OTHERS_MAX: f64 = 0.10;
@@ -49,6 +49,13 @@ impl CpuWatch {
         let capacity = self.began.elapsed().as_secs_f64() * TICKS_PER_SECOND * cores() as f64;
         ticks as f64 / capacity.max(1.0)
     }
+}
+
+/// What the process with this id has used so far, with those of its children that have ended; nothing when it has ended.
+#[must_use]
+pub fn used_by(id: u32) -> Duration {
+    let ticks = process(id).map_or(0, |process| process.ticks);
+    Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND)
 }
 
 /// How many cores there are.
@@ -108,10 +115,8 @@ fn process(id: u32) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
-    use std::time::Duration;
-
     use super::*;
+    use std::process::{Command, Stdio};
 
     #[test]
     fn work_of_a_grandchild_is_our_own_while_it_runs_and_when_it_has_ended() -> std::io::Result<()> {

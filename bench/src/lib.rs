@@ -6,6 +6,7 @@
 //!
 //! Load goes to loopback only, and stops at the first answer that was not expected.
 
+pub mod autoscaler;
 pub mod client;
 pub mod cluster;
 pub mod cpu;
@@ -16,4 +17,5 @@ pub mod paced;
 pub mod parts;
 pub mod playlists;
 pub mod report;
+pub mod scale;
 pub mod server;

@@ -25,10 +25,21 @@ pub struct Shot {
     pub path: String,
     /// The bearer token, where one is needed.
     pub token: Option<String>,
+    /// Headers besides those that every request has.
+    pub headers: Vec<(&'static str, String)>,
     /// The JSON body, where there is one.
     pub body: Option<Bytes>,
     /// The only status that is expected.
     pub expected: u16,
+}
+
+/// What was answered, with the status that was expected.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// How much load, and for how long: whichever bound comes first.
@@ -158,8 +169,8 @@ async fn start(stream: TcpStream) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-/// Sends one request, and hands back the headers of its answer.
-pub(crate) async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<HeaderMap> {
+/// Sends one request.
+pub(crate) async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> Result<Reply> {
     let mut request = Request::builder()
         .method(shot.method.clone())
         .uri(&shot.path)
@@ -169,6 +180,9 @@ pub(crate) async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot)
     }
     if shot.body.is_some() {
         request = request.header("content-type", "application/json");
+    }
+    for (name, value) in &shot.headers {
+        request = request.header(*name, value);
     }
     let request = request.body(Full::new(shot.body.clone().unwrap_or_default()))?;
     connection.ready().await?;
@@ -184,5 +198,8 @@ pub(crate) async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot)
             String::from_utf8_lossy(&body)
         );
     }
-    Ok(head.headers)
+    Ok(Reply {
+        headers: head.headers,
+        body,
+    })
 }

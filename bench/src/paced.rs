@@ -128,7 +128,7 @@ async fn work(
     let mut latencies = Latencies::default();
     while let Some((number, due)) = schedule.next().await {
         let shot = &shot();
-        let headers = &fire(&mut connection, shot).await?;
+        let headers = &fire(&mut connection, shot).await?.headers;
         let at = Instant::now();
         latencies.push(at - due);
         answered(Answered {
@@ -179,6 +179,7 @@ mod tests {
             method: Method::GET,
             path: "/".to_owned(),
             token: None,
+            headers: Vec::new(),
             body: None,
             expected: 200,
         };

@@ -1,85 +1,72 @@
-//! The autoscaler's documented formula, with the numbers of the manifests.
+//! The autoscaler, as its manifests set it: what it does is told by [`bench::autoscaler`], which follows the documentation of Kubernetes.
 
+use bench::autoscaler::manifest::millicores;
+use bench::autoscaler::{Autoscaler, Manifest, Pod, SYNC_PERIOD, Spec};
 use serde_json::Value;
 
-use crate::resources::{OVERLAYS, list, number};
+use crate::resources::{OVERLAYS, list, repository};
 
-/// A ratio this near to 1 changes nothing.
-const TOLERANCE: f64 = 0.1;
+/// What a pod may use more than its target before that changes anything, in percent.
+const TOLERANCE_PERCENT: u64 = 10;
 
-/// The numbers of a manifest.
-#[derive(Clone, Copy)]
-struct Scaler {
-    /// Percent of what the pods request.
-    target: f64,
-    min: u64,
-    max: u64,
-}
-
-impl Scaler {
-    fn of(spec: &Value) -> Self {
-        let metric = &list(&spec["metrics"])[0]["resource"]["target"];
-        Self {
-            target: f64::from(u32::try_from(number(&metric["averageUtilization"])).expect("a percentage")),
-            min: number(&spec["minReplicas"]),
-            max: number(&spec["maxReplicas"]),
-        }
-    }
-
-    /// `ceil(current * metric / target)`, where `metric` is what all pods use in percent of what they request, averaged; unchanged
-    /// within the tolerance; within the bounds always.
-    fn desired(self, current: u64, metric: f64) -> u64 {
-        let ratio = metric / self.target;
-        let wanted = match (ratio - 1.0).abs() <= TOLERANCE {
-            true => current,
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "some replicas"
-            )]
-            false => (current as f64 * ratio).ceil() as u64,
-        };
-        wanted.clamp(self.min, self.max)
-    }
-}
-
-fn production() -> Scaler {
+fn production() -> Spec {
     let overlay = OVERLAYS.iter().find(|overlay| overlay.name == "production");
-    Scaler::of(
-        &overlay
-            .expect("it is there")
-            .get("HorizontalPodAutoscaler", "classifier")["spec"],
-    )
+    let scaler = overlay
+        .expect("it is there")
+        .get("HorizontalPodAutoscaler", "classifier");
+    spec(scaler)
+}
+
+#[track_caller]
+fn spec(scaler: &Value) -> Spec {
+    Spec::read(&scaler["spec"]).expect("it looks at CPU")
+}
+
+/// So many pods that each use this share of what they request.
+fn pods(count: u32, percent: u64) -> Vec<Pod> {
+    vec![Pod::ready(500, 5 * percent); count as usize]
+}
+
+/// How many replicas there are after each look, when all pods always use this share of what they request.
+fn course(scaler: &mut Autoscaler, looks: std::ops::Range<u32>, mut current: u32, percent: u64) -> Vec<u32> {
+    let looks = looks.map(|look| {
+        current = scaler.look(SYNC_PERIOD * look, current, &pods(current, percent));
+        current
+    });
+    looks.collect()
 }
 
 #[test]
-fn as_many_replicas_are_wanted_as_bring_the_average_to_the_target() {
-    let scaler = production();
+fn replicas_come_at_once() {
+    let mut scaler = Autoscaler::new(production());
     assert_eq!(
-        scaler.desired(2, 140.0),
-        4,
+        course(&mut scaler, 0..1, 2, 140),
+        [4],
         "twice the target: twice the replicas"
     );
-    assert_eq!(scaler.desired(4, 90.0), 6, "5.14 replicas are six");
-    assert_eq!(scaler.desired(6, 35.0), 3, "half the target: half of them");
+    let mut scaler = Autoscaler::new(production());
+    assert_eq!(
+        course(&mut scaler, 0..4, 2, 400),
+        [6, 10, 10, 10],
+        "four more, then doubled, up to the most"
+    );
 }
 
 #[test]
-fn a_tenth_above_or_below_changes_nothing() {
-    let scaler = production();
-    assert_eq!(scaler.desired(4, 76.0), 4);
-    assert_eq!(scaler.desired(4, 64.0), 4);
-    assert_eq!(scaler.desired(4, 78.0), 5);
-    assert_eq!(scaler.desired(4, 50.0), 3);
+fn replicas_go_one_a_minute_after_five_quiet_minutes() {
+    let mut scaler = Autoscaler::new(production());
+    assert_eq!(course(&mut scaler, 0..1, 6, 70), [6]);
+    let quiet = course(&mut scaler, 1..50, 6, 0);
+    let looks_a_minute = (60 / SYNC_PERIOD.as_secs()) as usize;
+    let at = |minutes: usize| quiet[minutes * looks_a_minute - 1];
+    assert_eq!([4, 5, 6, 7, 8, 9].map(at), [6, 5, 4, 3, 2, 2]);
 }
 
+/// What the scale test reckons with is what the overlay for production comes to.
 #[test]
-fn the_bounds_hold_whatever_the_load_is() {
-    let scaler = production();
-    assert_eq!(scaler.desired(9, 400.0), 10);
-    assert_eq!(scaler.desired(2, 0.0), 2);
-    assert_eq!(scaler.desired(1, 70.0), 2, "below the least, even on target");
+fn the_overlay_for_production_scales_as_the_base_does() {
+    let base = Manifest::read(&repository().join("ops/k8s/base/classifier.yaml"), "classifier");
+    assert_eq!(base.expect("it is there").spec, production());
 }
 
 /// A share of what is requested needs a request; and a full pod must be able to show it.
@@ -95,47 +82,21 @@ fn what_is_scaled_requests_cpu_and_may_use_more_than_the_target() {
                 "{}: applying it would undo the scaling",
                 overlay.name
             );
-            let numbers = Scaler::of(&scaler["spec"]);
-            assert!(numbers.min >= 1 && numbers.max > numbers.min, "{}", overlay.name);
+            let spec = spec(scaler);
+            assert!(
+                spec.replicas_min >= 1 && spec.replicas_max > spec.replicas_min,
+                "{}",
+                overlay.name
+            );
             for container in list(&workload["spec"]["template"]["spec"]["containers"]) {
-                let cores = |bound: &str| cores(&container["resources"][bound]["cpu"]);
-                let most = cores("limits") / cores("requests") * 100.0;
+                let cpu = |bound: &str| millicores(&container["resources"][bound]["cpu"]).expect("CPU");
+                let most = cpu("limits") * 100 / cpu("requests");
                 assert!(
-                    most > numbers.target * (1.0 + TOLERANCE),
+                    most > spec.target_percent * (100 + TOLERANCE_PERCENT) / 100,
                     "{}: {most} %",
                     overlay.name
                 );
             }
         }
     }
-}
-
-/// Doubling within a quarter of a minute up, one at a time and only after five quiet minutes down.
-#[test]
-fn replicas_come_at_once_and_go_slowly() {
-    for overlay in OVERLAYS.iter() {
-        let behaviour = &overlay.get("HorizontalPodAutoscaler", "classifier")["spec"]["behavior"];
-        assert_eq!(behaviour["scaleUp"]["stabilizationWindowSeconds"], 0);
-        assert_eq!(behaviour["scaleDown"]["stabilizationWindowSeconds"], 300);
-        let down = list(&behaviour["scaleDown"]["policies"]);
-        assert!(
-            down.iter()
-                .all(|policy| policy["type"] == "Pods" && policy["value"] == 1),
-            "{down:?}"
-        );
-    }
-}
-
-/// `500m` or `2`.
-fn cores(quantity: &Value) -> f64 {
-    let text = quantity
-        .as_str()
-        .map_or_else(|| quantity.to_string(), str::to_owned);
-    let (digits, divisor) = text
-        .strip_suffix('m')
-        .map_or((text.as_str(), 1.0), |digits| (digits, 1000.0));
-    digits
-        .parse::<f64>()
-        .unwrap_or_else(|_| panic!("{text} is no quantity of CPU"))
-        / divisor
 }

@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::queries;
 
 const RULES: &str = "ops/monitoring/alerts.yaml";
+/// What each rule does, for promtool.
+const TRIALS: &str = "ops/monitoring/alerts-test.yaml";
 const RUNBOOK: &str = "docs/operations.md";
 
 fn rules() -> Vec<Value> {
@@ -46,6 +48,20 @@ fn every_alert_has_a_name_of_its_own_and_says_how_bad_it_is() {
             assert!(known.contains(&key.as_str()), "{}: {key}", rule["alert"]);
         }
     }
+}
+
+/// `ops/check-manifests` has promtool try them.
+#[test]
+fn every_alert_is_tried_when_it_must_ring_and_when_it_must_not() {
+    let file: Value = serde_saphyr::from_str(&crate::file(TRIALS)).expect("YAML");
+    let trials = file["tests"].as_array().expect("tests").iter();
+    let named: BTreeSet<&str> = trials.map(|trial| text(trial, "/name")).collect();
+    let rules = rules();
+    let wanted: BTreeSet<String> = rules
+        .iter()
+        .flat_map(|rule| ["rings", "is silent"].map(|does| format!("{} {does}", text(rule, "/alert"))))
+        .collect();
+    assert_eq!(named, wanted.iter().map(String::as_str).collect());
 }
 
 #[test]

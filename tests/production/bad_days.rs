@@ -219,3 +219,16 @@ async fn a_registry_that_is_not_built_in_names_the_feature() -> Result<()> {
     ensure!(said.contains("production"), "{said}");
     Ok(())
 }
+
+#[cfg(not(feature = "production"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_traces_that_is_not_built_in_names_the_feature() -> Result<()> {
+    let folder = TempDir::with_prefix("segue-bad-")?;
+    let settings = program(&folder).with_env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    let said = refusal(&settings, "serve").await?;
+    ensure!(
+        said.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && said.contains("production"),
+        "{said}"
+    );
+    Ok(())
+}

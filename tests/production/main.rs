@@ -1,10 +1,12 @@
 //! The production stack: PostgreSQL, RabbitMQ, Redis and Firestore, with a process for each role.
 //!
-//! [`story`] holds that it means the same as one embedded process, [`rolling`] that processes are replaced without a failed
-//! request, [`bad_days`] that what is missing or wrong is said.
+//! [`story`] holds that it means the same as one embedded process, [`scale`] that it is scaled and its processes are replaced without a failed
+//! request, [`bad_days`] that what is missing or wrong is said, [`connections`] that servers are
+//! reached as they want to be.
 
 mod bad_days;
-mod rolling;
+mod connections;
+mod scale;
 mod story;
 
 use bench::cluster::Models;

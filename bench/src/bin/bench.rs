@@ -28,6 +28,9 @@ struct Arguments {
     /// Where data folders are made: the disk that is measured.
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     folder: PathBuf,
+    /// The folder of real data; absent, what needs it is left out.
+    #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+    data: PathBuf,
     /// Events of the long log; 10,000,000 take about 6 GB of disk and a quarter of an hour.
     #[arg(long, value_name = "N")]
     long: Option<u64>,
@@ -65,6 +68,8 @@ enum Part {
     Scoring,
     /// A playlist made in memory, on one thread.
     Generation,
+    /// Smooth orders beside greedy ones.
+    Arrangement,
     /// Durable commands through HTTP on the whole production stack.
     ClusterCommands,
     /// Playlists, requested to ready, on the whole production stack.
@@ -75,6 +80,10 @@ enum Part {
     ClusterLag,
     /// Playlists a second with 1, 2 and 4 classifiers.
     ClusterReplicas,
+    /// Starts, idle processes, and the program's size.
+    Operations,
+    /// The whole production stack while it is scaled and each process is replaced.
+    Scale,
 }
 
 /// Events of the long log.
@@ -90,6 +99,7 @@ async fn main() -> Result<()> {
     let setting = Setting {
         binary: release_binary()?,
         folder: arguments.folder.clone(),
+        data: arguments.data.clone(),
         quick: arguments.quick,
     };
     println!("{}\nbinary: {}", machine(), setting.binary.display());
@@ -154,10 +164,13 @@ async fn run(part: Part, setting: &Setting, long: u64) -> Result<Vec<Row>> {
         Part::Reads => parts::reads::run(setting).await,
         Part::Scoring => parts::scoring::run(setting),
         Part::Generation => parts::generation::run(setting),
+        Part::Arrangement => parts::arrangement::run(setting),
         Part::ClusterCommands => parts::cluster::commands::run(setting).await,
         Part::ClusterPlaylists => parts::cluster::playlists::run(setting).await,
         Part::ClusterFlow => parts::cluster::flow::run(setting).await,
         Part::ClusterLag => parts::cluster::lag::run(setting).await,
         Part::ClusterReplicas => parts::cluster::replicas::run(setting).await,
+        Part::Operations => parts::operations::run(setting).await,
+        Part::Scale => parts::scale::run(setting).await,
     }
 }

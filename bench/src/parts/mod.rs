@@ -1,6 +1,7 @@
 //! The parts of a benchmark run. Each sets up its own world, measures, hands back rows, and cleans up.
 
 pub mod appends;
+pub mod arrangement;
 pub mod audit;
 pub mod cluster;
 pub mod commands;
@@ -9,11 +10,13 @@ pub mod generation;
 pub mod growth;
 pub mod lag;
 pub mod limits;
+pub mod operations;
 pub mod peer;
 pub mod playlists;
 pub mod postgres;
 pub mod reads;
 pub mod rebuild;
+pub mod scale;
 pub mod scoring;
 pub mod signins;
 pub mod verify;
@@ -49,6 +52,8 @@ pub struct Setting {
     pub binary: PathBuf,
     /// Where data folders are made: the disk that is measured.
     pub folder: PathBuf,
+    /// The folder of real data, which may be absent.
+    pub data: PathBuf,
     /// Small and short, to see whether everything runs.
     pub quick: bool,
 }
@@ -227,6 +232,7 @@ impl Ratings {
             method: Method::PUT,
             path: format!("/v1/me/ratings/{}", self.tracks[n % self.tracks.len()]),
             token: Some(token.clone()),
+            headers: Vec::new(),
             body: Some(Bytes::from_static(if like {
                 br#"{"rating":"like"}"#
             } else {

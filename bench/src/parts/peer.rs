@@ -82,6 +82,7 @@ impl Peer {
                     turn / LISTENERS
                 ),
                 token: None,
+                headers: Vec::new(),
                 body: Some(Bytes::from_static(br#"{"rating":"like"}"#)),
                 expected: 204,
             }

@@ -60,6 +60,7 @@ async fn compare(
         method: Method::GET,
         path: path.to_owned(),
         token: Some(listener.token().to_owned()),
+        headers: Vec::new(),
         body: None,
         expected: 200,
     };

@@ -63,6 +63,7 @@ fn sign_in(n: usize) -> Shot {
         method: Method::POST,
         path: "/v1/sessions".to_owned(),
         token: None,
+        headers: Vec::new(),
         body: Some(Bytes::from(body.to_string())),
         expected: 201,
     }

@@ -5,7 +5,8 @@
 //!
 //! Every server can be killed, paused, resumed, stopped and started again on the same port and folder.
 
-pub mod error;
+mod certificates;
+mod error;
 pub mod firestore;
 pub mod folder;
 pub mod ports;

@@ -13,7 +13,7 @@ use nix::{
     unistd::{Pid, Uid, User, chown},
 };
 
-use crate::{Folder, Process, ServerError, ports::free_port};
+use crate::{Folder, Process, ServerError, certificates, ports::free_port};
 
 const SERVER: &str = "PostgreSQL";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -240,6 +240,27 @@ impl Postgres {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
         self.run().await
+    }
+
+    /// Lets nobody in any more whose connection is not encrypted, and hands back the file of who vouches for the server, which
+    /// proves to be `127.0.0.1`.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub async fn encrypt(&mut self) -> Result<PathBuf, ServerError> {
+        let authority = certificates::make(self.folder.path(), &self.data())?;
+        if let Some(user) = other_user()? {
+            let key = self.data().join(certificates::KEY);
+            chown(&key, Some(user.uid), Some(user.gid))
+                .map_err(|error| ServerError::io("cannot hand over the server's key", error.into()))?;
+        }
+        self.psql("postgres", "ALTER SYSTEM SET ssl = on")?;
+        let file = self.data().join("pg_hba.conf");
+        let io = |error| ServerError::io("cannot change who is let in", error);
+        let rules = std::fs::read_to_string(&file).map_err(io)?;
+        std::fs::write(&file, rules.replace("\nhost ", "\nhostssl ")).map_err(io)?;
+        self.restart().await?;
+        Ok(authority)
     }
 
     fn data(&self) -> PathBuf {

@@ -14,14 +14,14 @@ use super::{Setting, generate_catalogue};
 use crate::cluster::{Cluster, Models, Role};
 
 /// How long views may take to be abreast of the log, and backlogs to be worked off.
-const SETTLE_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// A cluster with a catalogue and one process for each role, with nothing between processes and servers.
 #[expect(
     clippy::print_stdout,
     reason = "the target is printed before anything is sent to it"
 )]
-async fn start(setting: &Setting, tracks: usize) -> Result<Cluster> {
+pub(super) async fn start(setting: &Setting, tracks: usize) -> Result<Cluster> {
     let mut cluster = Cluster::start_direct(&setting.binary, Models::Files).await?;
     generate_catalogue(cluster.program(), tracks).await?;
     cluster
