@@ -163,6 +163,10 @@ pub(crate) struct RestoreArguments {
     /// Replaces a data folder that is in use. It is kept under another name, and whoever was forgotten there stays so.
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Goes on to sign with the audit key of the backup, into an empty folder: only if nothing was signed after the backup was
+    /// made, as when an instance moves. Otherwise that key is retired, and the next start makes a new one.
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) keep_audit_key: bool,
 }
 
 /// A role as the command line spells it.

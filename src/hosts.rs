@@ -200,7 +200,7 @@ impl Hosts {
 }
 
 /// An empty variable is how a manifest says that something is not set.
-fn given(value: Option<&str>) -> Option<&str> {
+pub(crate) fn given(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|value| !value.is_empty())
 }
 

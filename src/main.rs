@@ -15,6 +15,7 @@ mod serve;
 mod settings;
 mod stack;
 mod tools;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 
 use crate::stack::Stack;
+use crate::traces;
 
 /// The unit of the times in `/proc/PID/stat`: what Linux shows to programs is a hundredth of a second, whatever the kernel's own.
 const TICKS_PER_S: f64 = 100.0;
@@ -32,6 +33,7 @@ pub(crate) fn of_process(stack: &Stack) -> Registry {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     ours.register("build", "The version of the program", Info::new(version));
     stack.log.append_measures().register(ours);
+    traces::register(ours);
     registry
 }
 

@@ -31,6 +31,15 @@ pub(crate) enum Role {
 impl Role {
     /// A process that does everything.
     pub(crate) const ALL: &[Self] = &[Self::Rest, Self::Usermanagement, Self::Classifier];
+
+    /// The command that runs it alone.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Usermanagement => "usermanagement",
+            Self::Classifier => "classifier",
+        }
+    }
 }
 
 /// What a part's task hands back.

@@ -1,4 +1,4 @@
-//! The log's audit key, what is signed with it, and what is done about a log that is shorter than it was.
+//! The log's audit key, and what is signed with it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use eventing::notes::SigningKey;
-use eventing::sealer::{LostHistory, Sealer, SealerSettings, refuse_lost_history};
+use eventing::sealer::{Sealer, SealerSettings};
 
 use crate::settings::{Secret, Settings};
 use crate::stack::Stack;
@@ -37,7 +37,8 @@ pub(crate) struct Sealing {
         global = true
     )]
     pub(crate) checkpoint_interval_s: u64,
-    /// Serves a log that is shorter than a checkpoint that was given out, or is another one, and forgets that one.
+    /// Works on a log that is shorter than a checkpoint that was given out, or is another one: forgets that one, and retires the
+    /// key that signed it.
     #[arg(
         long,
         env = "SEGUE_ACCEPT_SHORTER_LOG",
@@ -51,6 +52,15 @@ impl Settings {
     /// The key that checkpoints are signed with: the one that is configured; with an embedded log, that of the data folder,
     /// which is made when there is none; with a database none, since one made here would be this process's own.
     pub(crate) fn audit_key(&self) -> anyhow::Result<Option<SigningKey>> {
+        match self.configured_audit_key()? {
+            Some(key) => Ok(Some(key)),
+            None if self.database_url.is_some() => Ok(None),
+            None => Ok(Some(SigningKey::load_or_create(&self.data)?)),
+        }
+    }
+
+    /// The key that checkpoints are signed with, where the settings name one.
+    pub(crate) fn configured_audit_key(&self) -> anyhow::Result<Option<SigningKey>> {
         let sealing = &self.sealing;
         match (&sealing.audit_key, &sealing.audit_key_file) {
             (Some(_), Some(_)) => {
@@ -62,45 +72,29 @@ impl Settings {
             (None, Some(file)) => SigningKey::from_file(file)
                 .map(Some)
                 .context("SEGUE_AUDIT_KEY_FILE cannot be used"),
-            (None, None) if self.database_url.is_some() => Ok(None),
-            (None, None) => Ok(Some(SigningKey::load_or_create(&self.data)?)),
+            (None, None) => Ok(None),
         }
     }
 }
 
 /// A sealer of the stack's log, as the settings have it.
-pub(crate) fn sealer(stack: &Stack, settings: &Settings) -> anyhow::Result<Sealer> {
+///
+/// # Errors
+/// Also when the key must not sign this log any more.
+pub(crate) async fn sealer(stack: &Stack, settings: &Settings) -> anyhow::Result<Sealer> {
     let interval = settings.sealing.checkpoint_interval_s;
     let settings = SealerSettings {
         key: settings.audit_key()?,
         checkpoint_interval: (interval > 0).then(|| Duration::from_secs(interval)),
     };
-    Ok(Sealer::new(stack.log.clone(), stack.keys.clone(), settings))
-}
-
-/// Refuses to go on with a log that is not the one that a checkpoint was given out of, unless a person wants it: then that
-/// checkpoint is forgotten, and it is said loudly. Nothing may be appended before this.
-pub(crate) async fn refuse_other_history(stack: &Stack, settings: &Settings) -> anyhow::Result<()> {
-    let lost = match refuse_lost_history(&stack.log, &stack.keys).await {
-        Ok(()) => return Ok(()),
-        Err(lost @ (LostHistory::Shorter { .. } | LostHistory::Other { .. })) => lost,
-        Err(error) => return Err(error.into()),
-    };
-    anyhow::ensure!(
-        settings.sealing.accept_shorter_log,
-        "{lost}: it was put back to an older state, or a part of it is lost. Put the newer log back; or go on with what there is, \
-         with --accept-shorter-log or SEGUE_ACCEPT_SHORTER_LOG=1: whoever keeps an older checkpoint will notice. Nothing was changed"
-    );
-    stack.keys.forget_published_checkpoint().await?;
-    tracing::warn!(
-        "A SHORTER LOG WAS ACCEPTED: {lost}. That checkpoint is forgotten here, and whoever keeps it can show that history was lost"
-    );
-    Ok(())
+    let sealer = Sealer::new(stack.log.clone(), stack.keys.clone(), settings);
+    sealer.refuse_retired_key().await?;
+    Ok(sealer)
 }
 
 #[cfg(test)]
 mod tests {
-    use eventing::notes::{Checkpoint, KEY_FILE};
+    use eventing::notes::KEY_FILE;
     use eventing::testing::TempDir;
 
     use super::*;
@@ -153,42 +147,5 @@ mod tests {
         );
         let both = with(&key.text(), Some(dir.path().join("some.key")));
         assert!(both.expect_err("which one?").to_string().contains("both set"));
-    }
-
-    #[tokio::test]
-    async fn a_shorter_log_is_refused_with_both_sizes_and_the_remedy_until_it_is_accepted() {
-        let dir = TempDir::new();
-        let mut settings = in_folder(&dir);
-        let stack = Stack::open(&settings).await.expect("a stack");
-        refuse_other_history(&stack, &settings)
-            .await
-            .expect("nothing was given out");
-        let key = SigningKey::generate("some-log").expect("a key");
-        let given_out = Checkpoint::new("some-log", 7, [1; 32]).and_then(|checkpoint| checkpoint.sign(&key));
-        stack
-            .keys
-            .publish_checkpoint(&given_out.expect("signed"))
-            .await
-            .expect("it is remembered");
-        let refusal = refuse_other_history(&stack, &settings)
-            .await
-            .expect_err("it is shorter")
-            .to_string();
-        for part in [
-            "holds 0 records",
-            "7 records",
-            "--accept-shorter-log",
-            "SEGUE_ACCEPT_SHORTER_LOG=1",
-        ] {
-            assert!(refusal.contains(part), "{part}: {refusal}");
-        }
-        settings.sealing.accept_shorter_log = true;
-        refuse_other_history(&stack, &settings)
-            .await
-            .expect("it is accepted");
-        settings.sealing.accept_shorter_log = false;
-        refuse_other_history(&stack, &settings)
-            .await
-            .expect("and stays so");
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use command_api::{ApiConfig, ApiParts, ApiState, CatalogueHandle, Probe, ThrottleConfig};
-use eventing::backup::FolderLock;
 use eventing::bus::{Bus, BusError};
 use eventing::sealer::Sealer;
 use prometheus_client::registry::Registry;
@@ -20,6 +19,7 @@ use crate::roles::{self, Role, Started, Task};
 use crate::sealing;
 use crate::settings::{Serving, Settings, Switch};
 use crate::stack::{self, Stack};
+use crate::traces;
 
 /// How long the roles may take to finish what they have in hand. With the drain of the HTTP interface it stays below the half
 /// minute that a process is usually given.
@@ -38,14 +38,13 @@ pub(crate) struct Running {
 
 /// Serves until SIGTERM or SIGINT, or until a part fails.
 pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: &[Role]) -> anyhow::Result<Outcome> {
+    let exporting = traces::start(&serving.traces, roles)?;
     let bus = bus_for(settings, roles)?;
     if roles != Role::ALL {
         warn_of_private_parts(settings)?;
     }
     let stack = Stack::open(settings).await?;
-    let _lock = lock_folder(settings)?;
-    sealing::refuse_other_history(&stack, settings).await?;
-    let sealer = sealing::sealer(&stack, settings)?;
+    let sealer = sealing::sealer(&stack, settings).await?;
     let running = Running::start(&stack, sealer, bus, serving, roles).await?;
     tracing::info!(
         address = %running.address,
@@ -59,15 +58,13 @@ pub(crate) async fn run(settings: &Settings, serving: &Serving, roles: &[Role]) 
         tracing::warn!("THROTTLING IS OFF: sign-ins and registrations are not limited; for load tests only");
     }
     let asked = asked_to_stop()?;
-    running.until(asked).await?;
+    let served = running.until(asked).await;
+    if let Some(exporting) = exporting {
+        exporting.stop().await;
+    }
+    served?;
     tracing::info!("Segue stopped; everything acknowledged is in the log");
     Ok(Outcome::Done)
-}
-
-/// Whatever lies in the data folder must stay there while it is served.
-fn lock_folder(settings: &Settings) -> anyhow::Result<FolderLock> {
-    FolderLock::serving(&settings.data)?
-        .with_context(|| format!("{} is being restored: wait until it is", settings.data.display()))
 }
 
 /// Queues inside a process carry events to that process's roles and to no other.

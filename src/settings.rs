@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 pub(crate) use crate::hosts::Hosts;
 use crate::sealing::Sealing;
+use crate::traces::Traces;
 
 /// Settings that every command shares.
 #[derive(Debug, Clone, Args)]
@@ -169,6 +170,9 @@ pub(crate) struct Serving {
         global = true
     )]
     pub(crate) drain_delay_s: u64,
+    /// Where spans go.
+    #[command(flatten)]
+    pub(crate) traces: Traces,
 }
 
 /// How a tool prints its result.

@@ -40,6 +40,9 @@ pub(crate) struct VerifyArguments {
     /// A checkpoint from an earlier time: the history must begin with the one that it is of.
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
+    /// A public key that signed the log before the present one, or a file that holds it: for earlier checkpoints.
+    #[arg(long = "older-key", value_name = "KEY")]
+    pub(crate) older_keys: Vec<String>,
 }
 
 /// A proof to make, or to check.
