@@ -89,8 +89,8 @@ pub(crate) async fn run(
     })
 }
 
-/// Folds the log again and compares every view, then computes every playlist again and compares its bytes, then counts
-/// companions again.
+/// Folds the log again, compares every view and counts companions again along the way; then computes every playlist again and
+/// compares its bytes.
 pub(crate) async fn replay(stack: &Stack) -> anyhow::Result<Replay> {
     replay_until(stack, None, PUBLICATIONS_DEFAULT).await
 }
