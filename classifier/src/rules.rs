@@ -228,14 +228,16 @@ impl<'a> Caps<'a> {
 
     /// Without branches, which could not be predicted: about half of a large catalogue is beyond the caps.
     fn count_single(&self, artists: &[u32], scores: &[f32]) -> u32 {
+        // Small counts are more of them in the cache, and no request asks for so many by one artist.
+        let cap = u16::try_from(self.cap).unwrap_or(u16::MAX);
         let mut is_taken = vec![false; self.catalogue.len()];
-        let mut counts = vec![0u32; self.catalogue.artist_count()];
+        let mut counts = vec![0u16; self.catalogue.artist_count()];
         let mut left = 0;
         for ((&score, &song), &artist) in scores.iter().zip(self.songs).zip(artists) {
             let (is_taken, count) = (&mut is_taken[song as usize], &mut counts[artist as usize]);
-            let is_open = (score > OUT) & !*is_taken & (*count < self.cap);
+            let is_open = (score > OUT) & !*is_taken & (*count < cap);
             *is_taken |= is_open;
-            *count += u32::from(is_open);
+            *count += u16::from(is_open);
             left += u32::from(is_open);
         }
         left

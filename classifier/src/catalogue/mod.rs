@@ -266,12 +266,17 @@ impl Catalogue {
     /// Numbers of artists; an index into [`Catalogue::artist_name`].
     #[must_use]
     pub fn artists_of(&self, index: u32) -> &[u32] {
-        self.content.artists.members(index as usize)
+        match self.single_artists() {
+            // Without a look at where its artists begin, which lies elsewhere in memory.
+            Some(artists) => std::slice::from_ref(&artists[index as usize]),
+            None => self.content.artists.members(index as usize),
+        }
     }
 
     /// Each track's artist, when every track has one only.
     pub(crate) fn single_artists(&self) -> Option<&[u32]> {
-        (self.derived.artists_per_track_max == 1).then(|| self.content.artists.all_members())
+        let all = self.content.artists.all_members();
+        (self.derived.artists_per_track_max == 1 && all.len() == self.len()).then_some(all)
     }
 
     /// How many artists there are.

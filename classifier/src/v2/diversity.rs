@@ -128,6 +128,8 @@ struct Choice<'a> {
     rows: Vec<f64>,
     /// Features in a row.
     width: usize,
+    /// The rows of those that were chosen.
+    chosen_rows: Abreast,
     /// Candidates that may be chosen still, best first.
     open: Vec<usize>,
     chosen: Vec<usize>,
@@ -157,6 +159,7 @@ impl<'a> Choice<'a> {
             candidates: pool.iter().map(candidate).collect(),
             rows: pool.iter().flat_map(|&(track, _)| value_of(track)).collect(),
             width: features.len(),
+            chosen_rows: Abreast::of_width(features.len()),
             open: (0..pool.len()).collect(),
             chosen: Vec::new(),
             heard: Heard::default(),
@@ -171,6 +174,7 @@ impl<'a> Choice<'a> {
             let track = self.candidates[candidate].track;
             if self.caps.admits(track) {
                 self.chosen.push(candidate);
+                self.chosen_rows.push(row(&self.rows, self.width, candidate));
                 self.heard.add(self.catalogue, track);
             }
         }
@@ -207,25 +211,74 @@ impl<'a> Choice<'a> {
 
     /// Compares a candidate with what was chosen since it was compared last; gives its value.
     fn compare(&mut self, candidate: usize) -> f64 {
-        let mut nearest = self.candidates[candidate].nearest;
-        for &other in &self.chosen[self.candidates[candidate].compared..] {
-            nearest = nearest.min(self.difference(candidate, other));
-        }
+        let since = self.candidates[candidate].compared;
+        let nearest = self
+            .chosen_rows
+            .nearest(row(&self.rows, self.width, candidate), since);
+        let nearest = nearest.min(self.candidates[candidate].nearest);
         let it = &mut self.candidates[candidate];
         let redundancy = AUDIO_SHARE / (1.0 + nearest) + self.heard.shares(self.catalogue, it.track);
         (it.nearest, it.compared) = (nearest, self.chosen.len());
         it.value = it.relevance - (1.0 - LAMBDA) * redundancy;
         it.value
     }
+}
 
-    /// The mean squared difference of two rows.
-    fn difference(&self, a: usize, b: usize) -> f64 {
-        let row = |candidate: usize| &self.rows[candidate * self.width..(candidate + 1) * self.width];
-        let squares = row(a).iter().zip(row(b)).map(|(&a, &b)| {
-            let difference = a - b;
-            difference * difference
-        });
-        squares.sum::<f64>() / self.width.max(1) as f64
+fn row(rows: &[f64], width: usize, index: usize) -> &[f64] {
+    &rows[index * width..(index + 1) * width]
+}
+
+/// Rows that one row is compared with several of at a time.
+struct Abreast {
+    width: usize,
+    count: usize,
+    /// Block after block of [`LANES`] rows, in each feature after feature. Where there is no row yet stands infinity, which is
+    /// farther from any row than a row.
+    values: Vec<[f64; LANES]>,
+}
+
+/// Rows in a block.
+const LANES: usize = 8;
+
+impl Abreast {
+    fn of_width(width: usize) -> Self {
+        Self {
+            width,
+            count: 0,
+            values: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, row: &[f64]) {
+        let (block, lane) = (self.count / LANES, self.count % LANES);
+        if lane == 0 {
+            self.values
+                .resize((block + 1) * self.width, [f64::INFINITY; LANES]);
+        }
+        for (values, &value) in self.values[block * self.width..].iter_mut().zip(row) {
+            values[lane] = value;
+        }
+        self.count += 1;
+    }
+
+    /// The smallest mean squared difference of `row` from those that were added after the first `since`, and perhaps from some
+    /// before. Each sum has one order, so it has the same bits as one by itself.
+    fn nearest(&self, row: &[f64], since: usize) -> f64 {
+        let mut nearest = [f64::INFINITY; LANES];
+        let first = since / LANES * self.width;
+        for block in self.values[first..].chunks_exact(self.width.max(1)) {
+            let mut sums = [0.0; LANES];
+            for (values, x) in block.iter().zip(row) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    let difference = x - value;
+                    *sum += difference * difference;
+                }
+            }
+            for (nearest, sum) in nearest.iter_mut().zip(sums) {
+                *nearest = nearest.min(sum);
+            }
+        }
+        nearest.into_iter().fold(f64::INFINITY, f64::min) / self.width.max(1) as f64
     }
 }
 
