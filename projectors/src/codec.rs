@@ -10,8 +10,11 @@ pub struct DomainCodec;
 /// Executes the domain's commands.
 pub type DomainExecutor = Executor<DomainCodec>;
 
+/// What a rated track takes in memory: its id, its description of a dozen features, artists and genres, and a node of the tree.
+const BYTES_OF_A_RATING: usize = 1_024;
+
 macro_rules! codec_for {
-    ($($aggregate:ty),+) => {
+    ($($aggregate:ty: $bytes_held:expr),+ $(,)?) => {
         $(impl Codec<$aggregate> for DomainCodec {
             fn encode(event: &<$aggregate as cqrs_es::Aggregate>::Event) -> EncodedEvent {
                 let stored = event.encode();
@@ -30,8 +33,21 @@ macro_rules! codec_for {
             ) -> Result<Vec<<$aggregate as cqrs_es::Aggregate>::Event>, String> {
                 StoredEvent::decode(event_type, schema_version, payload).map_err(|error| error.to_string())
             }
+
+            fn bytes_held(aggregate: &$aggregate) -> Option<usize> {
+                let bytes_held: fn(&$aggregate) -> Option<usize> = $bytes_held;
+                bytes_held(aggregate)
+            }
         })+
     };
 }
 
-codec_for!(Account, BaseModel, Catalogue, Companions, Listener, Playlist);
+codec_for!(
+    Account: |_| None,
+    BaseModel: |_| None,
+    Catalogue: |_| None,
+    Companions: |_| None,
+    // Who changes their mind often, or plays much, has a long stream that leaves little.
+    Listener: |listener| Some(listener.rated() * BYTES_OF_A_RATING),
+    Playlist: |_| None,
+);

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::Loaded;
 use crate::ids::{Position, StreamId, SubjectId, Version};
@@ -15,9 +15,12 @@ const WEIGHT_MAX: u64 = 256 << 20;
 const ITEMS_EXPECTED: usize = 100_000;
 /// What an aggregate weighs besides its events' payloads.
 const WEIGHT_LEAST: usize = 512;
+/// The cache's parts, each with a lock and an equal share of the weight. What is heavier than a share is not kept, so there are few:
+/// the default are four for each core, which on a large machine leaves hardly room for one busy listener in each.
+const SHARDS: usize = 2;
 
 /// An aggregate, as of when, and what it weighs: the payload bytes that were folded into it, which is more
-/// than what is left of them.
+/// than what is left of them, unless the codec knows better.
 #[derive(Debug)]
 pub(super) struct Held<A> {
     pub(super) version: Version,
@@ -57,7 +60,18 @@ impl std::fmt::Debug for AggregateCache {
 
 impl AggregateCache {
     pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(ITEMS_EXPECTED, WEIGHT_MAX, ByPayload))
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(ITEMS_EXPECTED)
+            .weight_capacity(WEIGHT_MAX)
+            .shards(SHARDS)
+            .build()
+            .expect("both capacities are given");
+        Self(Cache::with_options(
+            options,
+            ByPayload,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ))
     }
 
     /// Takes an aggregate out. An aggregate of another type under this name is dropped.
@@ -122,5 +136,25 @@ impl AggregateCache {
     /// Drops everything about a person. Looks at all that is kept.
     pub(super) fn forget(&self, subject: SubjectId) {
         self.0.retain(|_, kept| kept.subject != Some(subject));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::event_log::new_stream;
+
+    #[test]
+    fn an_aggregate_that_takes_a_third_of_the_room_is_kept() {
+        let (cache, stream) = (AggregateCache::new(), new_stream());
+        let held = Held {
+            version: Version(3),
+            position: Position(9),
+            weight: usize::try_from(WEIGHT_MAX / 3).expect("a size"),
+            aggregate: Arc::new(7_u32),
+        };
+        cache.put(&stream, None, held);
+        let kept = cache.take::<u32>(&stream).expect("it is kept");
+        assert_eq!((kept.version, *kept.aggregate), (Version(3), 7));
     }
 }
