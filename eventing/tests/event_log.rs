@@ -222,3 +222,37 @@ async fn a_search_that_no_index_helps_looks_through_a_bounded_part() {
     let found = log.search(of_types("test.happened")).await.expect("a search");
     assert_eq!((found.events, found.is_at_the_end), (appended.events, true));
 }
+
+/// As many as one query looks into, and one more.
+#[tokio::test]
+async fn a_search_leaves_out_no_record_where_one_part_ends_and_the_next_begins() {
+    const RECORDS: usize = 20_002;
+    let dir = TempDir::new();
+    let log = open(dir.path()).await;
+    for first in (0..RECORDS).step_by(4_000) {
+        let count = 4_000.min(RECORDS - first);
+        let append = an_append(&new_stream(), ExpectedVersion::NoStream, count);
+        log.append(append).await.expect("an append");
+    }
+    let of_types = EventFilter {
+        event_type: Some("test.".to_owned()),
+        ..EventFilter::after(Position::START, usize::MAX)
+    };
+    let found = log.search(of_types).await.expect("a search");
+    let positions = found.events.iter().map(|event| event.position.0);
+    assert!(positions.eq(1..=RECORDS as u64), "{}", found.events.len());
+    assert_eq!(
+        (found.searched_to, found.is_at_the_end),
+        (Position(RECORDS as u64), true)
+    );
+}
+
+#[tokio::test]
+async fn a_text_that_is_none_is_damage() {
+    let dir = TempDir::new();
+    let log = open(dir.path()).await;
+    let sql = "INSERT INTO signed_checkpoints VALUES (1, zeroblob(32), CAST(x'6180' AS TEXT), 5)";
+    tamper_with_file(dir.path(), sql, &[]);
+    let read = log.tree().latest_checkpoint().await;
+    assert!(matches!(read, Err(LogError::Corrupt(_))), "{read:?}");
+}

@@ -5,6 +5,7 @@ mod server;
 use std::time::Duration;
 
 use eventing::keys::RECHECK_AFTER;
+use eventing::notes::SigningKey;
 use eventing::testing::TempDir;
 use eventing::{EventId, KeyError, Keys, MasterKey, Payload, PostgresConfig, SubjectId, migrate};
 
@@ -73,6 +74,7 @@ wherever_they_lie! {
     whoever_hears_of_an_erasure_first_can_forget_at_once,
     another_master_key_is_refused,
     the_same_name_hashes_alike_here_and_differently_elsewhere,
+    a_retired_audit_key_is_remembered_once_in_its_order_and_by_everybody,
 }
 
 async fn what_was_sealed_opens_in_another_process(fresh: Fresh) {
@@ -184,6 +186,23 @@ async fn the_same_name_hashes_alike_here_and_differently_elsewhere(fresh: Fresh)
     assert_ne!(open(&dir).await.hmac("fingerprint", b"ann"), hash);
     assert_ne!(open(&dir).await.hmac("usernam", b"eann"), hash);
     assert_ne!(open(&other).await.hmac("username", b"ann"), hash);
+}
+
+async fn a_retired_audit_key_is_remembered_once_in_its_order_and_by_everybody(fresh: Fresh) {
+    let (place, other) = (fresh(), fresh());
+    let (here, there) = (open(&place).await, open(&place).await);
+    assert_eq!(here.retired_audit_keys().await.expect("an answer"), []);
+    let [first, second] = [(); 2].map(|()| SigningKey::generate("some-log").expect("a key").verifier());
+    for key in [&first, &second, &first] {
+        here.retire_audit_key(key).await.expect("it is remembered");
+    }
+    let later = open(&place).await;
+    for keys in [here, there, later] {
+        let retired = keys.retired_audit_keys().await.expect("an answer");
+        assert_eq!(retired, [first.clone(), second.clone()]);
+    }
+    let elsewhere = open(&other).await.retired_audit_keys().await;
+    assert_eq!(elsewhere.expect("an answer"), []);
 }
 
 #[tokio::test]

@@ -85,6 +85,13 @@ impl World {
         append(&self.test.log, count).await
     }
 
+    /// The notes of all stored checkpoints.
+    async fn stored(&self) -> Vec<String> {
+        let stored = self.test.log.tree().checkpoints_after(0, 10).await;
+        let notes = stored.expect("a read").into_iter().map(|stored| stored.note);
+        notes.collect()
+    }
+
     async fn published(&self) -> Option<SignedCheckpoint> {
         self.keys.published_checkpoint().await.expect("an answer")
     }
@@ -114,7 +121,10 @@ on_both!(
     nothing_is_signed_twice_while_the_log_stands_still,
     without_a_key_nothing_is_signed,
     a_checkpoint_that_was_stored_and_not_remembered_is_given_out_next,
-    the_last_signature_stays_when_the_key_is_another_one,
+    what_another_key_signed_last_is_signed_again_while_the_log_stands_still,
+    keys_that_take_turns_leave_the_last_note_stored_and_remembered,
+    a_retired_key_takes_no_signature_away,
+    a_stored_checkpoint_that_was_changed_is_damage_and_stays,
     many_who_sign_at_once_contradict_nobody,
     the_schedule_grows_the_tree_and_signs,
     what_was_published_never_goes_back,
@@ -191,22 +201,79 @@ async fn a_checkpoint_that_was_stored_and_not_remembered_is_given_out_next(world
     assert_eq!(world.published().await, Some(signed));
 }
 
-async fn the_last_signature_stays_when_the_key_is_another_one(world: World) {
+async fn what_another_key_signed_last_is_signed_again_while_the_log_stands_still(world: World) {
+    let (before, now) = (a_key(), a_key());
+    let position = world.append(300).await;
+    let first = world.sealer(Some(before)).await.seal(position).await;
+    let first = first.expect("a checkpoint");
+    let sealer = world.sealer(Some(same(&now))).await;
+    let again = sealer.seal(position).await.expect("the same, signed again");
+    assert_eq!(again.verify(&now.verifier()), Ok(()));
+    assert_eq!(again.checkpoint(), first.checkpoint());
+    assert_eq!(world.stored().await, [again.to_string()]);
+    assert_eq!(world.published().await, Some(again.clone()));
+    assert_eq!(sealer.seal(position).await.expect("no third one"), again);
+    let position = world.append(1).await;
+    let next = sealer.seal(position).await.expect("the log has moved");
+    assert_eq!(world.stored().await, [again.to_string(), next.to_string()]);
+    assert_eq!(world.published().await, Some(next));
+}
+
+async fn keys_that_take_turns_leave_the_last_note_stored_and_remembered(world: World) {
     let position = world.append(3).await;
-    let first = world
-        .sealer(Some(a_key()))
-        .await
-        .seal(position)
-        .await
-        .expect("a checkpoint");
-    let other = a_key();
-    let sealer = world.sealer(Some(same(&other))).await;
-    let refused = sealer.seal(position).await.expect_err("it is signed already");
-    assert!(matches!(refused, SealError::OtherKey { size: 3 }), "{refused}");
-    assert_eq!(world.published().await, Some(first));
-    world.append(1).await;
-    let next = sealer.seal(Position(4)).await.expect("the log has moved");
-    assert_eq!(next.verify(&other.verifier()), Ok(()));
+    let one = world.sealer(Some(a_key())).await;
+    let other = world.sealer(Some(a_key())).await;
+    for sealer in [&one, &other, &one, &other, &other] {
+        let sealed = sealer.seal(position).await.expect("a checkpoint");
+        let key = sealer.verifier().expect("a key");
+        assert_eq!(sealed.verify(&key), Ok(()));
+        assert_eq!(world.stored().await, [sealed.to_string()]);
+        assert_eq!(world.published().await, Some(sealed));
+    }
+}
+
+async fn a_retired_key_takes_no_signature_away(world: World) {
+    let (before, now) = (a_key(), a_key());
+    let position = world.append(3).await;
+    let running = world.sealer(Some(same(&before))).await;
+    running.seal(position).await.expect("a checkpoint");
+    let retired = world.keys.retire_audit_key(&before.verifier()).await;
+    retired.expect("it is remembered");
+    let sealed = world.sealer(Some(now)).await.seal(position).await;
+    let sealed = sealed.expect("a checkpoint");
+    let refused = running.seal(position).await.expect_err("its key is retired");
+    assert!(matches!(refused, SealError::Retired(_)), "{refused}");
+    assert_eq!(world.stored().await, [sealed.to_string()]);
+    assert_eq!(world.published().await, Some(sealed));
+}
+
+async fn a_stored_checkpoint_that_was_changed_is_damage_and_stays(world: World) {
+    let position = world.append(3).await;
+    let sealer = world.sealer(Some(a_key())).await;
+    let sealed = sealer.seal(position).await.expect("a checkpoint").to_string();
+    let changed = with_another_signature(&sealed);
+    let of_another_size = sealed.replace("\n3\n", "\n2\n");
+    for note in [changed, of_another_size] {
+        let sql = format!("UPDATE signed_checkpoints SET note = '{note}'");
+        world.test.tamper(&sql, &[]).await;
+        let others = world.sealer(Some(a_key())).await;
+        let sealers = match note.contains("\n3\n") {
+            true => vec![&sealer],
+            false => vec![&sealer, &others],
+        };
+        for sealer in sealers {
+            let refused = sealer.seal(position).await.expect_err("it is damaged");
+            assert!(refused.is_damage(), "{refused}");
+            assert_eq!(world.stored().await, std::slice::from_ref(&note));
+        }
+    }
+}
+
+/// The note with one digit of its signature changed.
+fn with_another_signature(note: &str) -> String {
+    let (before, last) = note.split_at(note.len() - 10);
+    let digit = if last.starts_with('A') { "B" } else { "A" };
+    format!("{before}{digit}{}", &last[1..])
 }
 
 async fn many_who_sign_at_once_contradict_nobody(world: World) {

@@ -1,7 +1,9 @@
 //! The history in pages, and one request with all that it caused.
 
+use command_api::record_read;
+use domain::{AccessCall, Asked, HistoryRead};
 use domain::{Listener as Listening, ListenerCommand, Playlist, PlaylistCommand, PlaylistId, TrackId};
-use eventing::{Metadata, Order, Position, RecordedEvent, StreamId, SubjectId};
+use eventing::{CorrelationId, Metadata, Order, Position, RecordedEvent, StreamId, SubjectId};
 use serde_json::{Value, json};
 
 use crate::common::{App, Listener, Reply, now};
@@ -333,4 +335,66 @@ async fn a_chain_shows_what_one_request_caused() {
         .with("id", requested.correlation_id)
         .by(&ada.token);
     call.send().await.problem(403, "forbidden");
+}
+
+/// Records a chain of `count` records, the first of which caused the others; others stand in between.
+async fn append_chain(app: &App, chain: CorrelationId, count: usize) -> Vec<u64> {
+    let read = HistoryRead::by_command_line(AccessCall::InclusionProve, Asked::position(1));
+    let append = async |metadata| record_read(&app.log, &read, metadata).await.unwrap();
+    let first = append(Metadata::correlated(chain)).await;
+    let cause = app.log.read_after(Position(first.0 - 1), 1).await.unwrap();
+    let mut positions = vec![first.0];
+    for nth in 1..count {
+        if nth % 400 == 0 {
+            append(Metadata::new()).await;
+        }
+        positions.push(append(Metadata::caused_by(&cause[0])).await.0);
+    }
+    positions
+}
+
+/// The positions of all links, causes before effects.
+fn told(links: &Value) -> Vec<u64> {
+    let links = links.as_array().into_iter().flatten();
+    let told = links.map(|link| {
+        let effects = told(&link["effects"]);
+        [vec![link["position"].as_u64().unwrap()], effects].concat()
+    });
+    told.flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_chain_is_told_in_parts_each_of_which_goes_on_after_the_last() {
+    let app = App::new().await;
+    let auditor = app.auditor().await;
+    let chain = CorrelationId::new();
+    let positions = append_chain(&app, chain, 2_005).await;
+    let ask = |query: &str| {
+        let call = app.call("GET /v1/audit/correlations/{id}").with("id", chain);
+        call.query(query).by(&auditor.token).send()
+    };
+    // Looked through at first, and then found by the index beside the tree.
+    for grown in [0, app.log.head().await.unwrap().0] {
+        app.log.tree().extend_to(grown).await.unwrap();
+        let mut query = String::new();
+        let parts = [&positions[..1_000], &positions[1_000..2_000], &positions[2_000..]];
+        for (nth, part) in parts.into_iter().enumerate() {
+            let page = ask(&query).await.expect(200).json();
+            assert_eq!(told(&page["roots"]), part);
+            assert_eq!(page["events"], part.len());
+            let is_last = nth == 2;
+            assert_eq!(page["complete"], is_last);
+            let next = part.last().filter(|_| !is_last).map(u64::to_string);
+            assert_eq!(page.get("next_cursor"), next.clone().map(Value::from).as_ref());
+            // Whose cause was told before stands by itself, and still names it.
+            let roots = page["roots"].as_array().unwrap();
+            assert_eq!(roots.len(), if nth == 0 { 1 } else { part.len() });
+            assert_eq!(roots[0].get("cause").is_some(), nth > 0);
+            query = format!("cursor={}", next.unwrap_or_default());
+        }
+    }
+    let beyond = format!("cursor={}", positions[2_004]);
+    ask(&beyond).await.problem(404, "not-found");
+    let refused = ask("cursor=nonsense").await.problem(400, "invalid-query").json();
+    assert_eq!(refused["errors"][0]["field"], "cursor");
 }

@@ -1,5 +1,6 @@
 //! The log's tables as they are, for whoever verifies them: nothing is believed and nothing is refused.
 
+use super::tree::Run;
 use super::{Backend, EventLog, LogError, StreamHead, sqlite};
 use crate::ids::{CorrelationId, Position, StreamId};
 use crate::verify::Kept;
@@ -59,15 +60,16 @@ impl EventLog {
         }
     }
 
-    /// The next rows of the index of chains of causes after `after`, in its order, at most `limit`.
+    /// The next rows of the index of chains of causes after the one of `after` that ends there, in its order, at most `limit`.
+    /// Their first and last positions are as they are kept, in whatever order.
     ///
     /// # Errors
-    /// [`LogError::Corrupt`] if a row is no id and position; [`LogError`] if the log cannot be read.
-    pub async fn kept_correlations(
+    /// [`LogError::Corrupt`] if a row is no id and positions; [`LogError`] if the log cannot be read.
+    pub(crate) async fn kept_correlations(
         &self,
         after: Option<(CorrelationId, Position)>,
         limit: usize,
-    ) -> Result<Vec<(CorrelationId, Position)>, LogError> {
+    ) -> Result<Vec<Run>, LogError> {
         match &self.backend {
             Backend::Sqlite(log) => {
                 log.read(move |connection| sqlite::kept::correlations(connection, after, limit))

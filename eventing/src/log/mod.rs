@@ -43,6 +43,7 @@ pub use measures::AppendMeasures;
 pub use postgres::{Migrated, PostgresConfig, migrate};
 pub use search::{Found, SEARCHED_MAX};
 pub(crate) use sqlite::schema::{Shape, open_shaped, prepare};
+pub(crate) use tree::Run;
 pub use tree::{
     Consistency, Inclusion, STEP_LEAVES_MAX, StoreCheckpointError, StoredCheckpoint, Tree, TreeError,
 };

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::note::{InvalidNote, NotSigned, SignedNote};
+use super::note::{InvalidNote, NotSigned, NoteSignature, SignedNote};
 use super::{SigningKey, VerifierKey, decode_base64, decode_number};
 
 /// The text or the fields are not a checkpoint's.
@@ -200,11 +200,18 @@ impl SignedCheckpoint {
         }
     }
 
+    /// Whether a line of it names a key that a line of `other` names. Neither is verified.
+    pub(crate) fn names_a_key_of(&self, other: &Self) -> bool {
+        let others = other.note.signatures();
+        let is_of_other = |line: &NoteSignature| others.iter().any(|other| other.names_the_key_of(line));
+        self.note.signatures().iter().any(is_of_other)
+    }
+
     /// The same checkpoint with a further signature, as of a witness.
     ///
     /// # Errors
     /// [`InvalidNote`] if it would be longer than notes may be.
-    pub fn with(self, signature: super::NoteSignature) -> Result<Self, InvalidNote> {
+    pub fn with(self, signature: NoteSignature) -> Result<Self, InvalidNote> {
         Ok(Self {
             note: self.note.with(signature)?,
             ..self

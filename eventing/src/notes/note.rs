@@ -101,6 +101,10 @@ impl NoteSignature {
         &self.bytes
     }
 
+    pub(super) fn names_the_key_of(&self, other: &Self) -> bool {
+        self.name == other.name && self.id == other.id
+    }
+
     fn is_of(&self, key: &VerifierKey) -> bool {
         self.name == key.name() && self.id == key.id()
     }

@@ -11,12 +11,6 @@ pub enum SealError {
     /// No key was given, so nothing is signed.
     #[error("there is no key to sign checkpoints with")]
     NoKey,
-    /// The last checkpoint bears the signature of another key, and the log has not moved since: append something first.
-    #[error("the checkpoint of {size} records is signed with another key, and the log has not moved since")]
-    OtherKey {
-        /// How many records it covers.
-        size: u64,
-    },
     /// The key signed a longer history than the log holds, or another one, and must not sign two.
     #[error(
         "the key {0} signed another history of this log, and a key signs one: give a new one, as `segue audit keygen` makes it"
@@ -66,6 +60,7 @@ impl SealError {
                 | Self::Store(
                     StoreCheckpointError::Inconsistent { .. }
                         | StoreCheckpointError::OtherRoot { .. }
+                        | StoreCheckpointError::Exists { .. }
                         | StoreCheckpointError::Log(LogError::Corrupt(_))
                 )
                 | Self::Lost(LostHistory::Shorter { .. } | LostHistory::Other { .. })

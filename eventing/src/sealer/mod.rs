@@ -7,7 +7,8 @@
 //! 1. A signed checkpoint is stored beside the log, then remembered beside the keys, and only then given out.
 //! 2. No signed checkpoint contradicts one that the log has stored ([`Tree::store_checkpoint`]) or the largest one that is
 //!    remembered beside the keys ([`refuse_lost_history`]).
-//! 3. Nothing is signed with a key that was [retired](crate::Keys::retire_audit_key).
+//! 3. Nothing is signed with a key that was [retired](crate::Keys::retire_audit_key). What such a key signed last is signed
+//!    again by its successor while the log stands still: the same size and root.
 //!
 //! Any number of processes may seal one log at the same time. That one of them keeps the schedule (the one that holds the
 //! [lock of that duty](crate::Duty::SEAL)) saves the others the work and is not needed for anything to be right.
@@ -27,7 +28,7 @@ use crate::consumer::chain_of;
 use crate::failpoint;
 use crate::ids::Position;
 use crate::keys::Keys;
-use crate::log::{EventLog, LogError, StoreCheckpointError, StoredCheckpoint, Tree};
+use crate::log::{EventLog, LogError, StoreCheckpointError, Tree};
 use crate::notes::{Checkpoint, SignedCheckpoint, SigningKey, VerifierKey};
 use crate::record::now_micros;
 
@@ -60,7 +61,7 @@ struct Shared {
     settings: SealerSettings,
     /// Held by the one who signs: the others find what they need signed by then.
     turn: tokio::sync::Mutex<()>,
-    /// The largest size that this process has seen remembered beside the keys.
+    /// The largest size that this process has seen remembered beside the keys; 0 where it has to see to that again.
     published: AtomicU64,
     /// Why sealing failed the last time.
     problem: Mutex<Option<String>>,
@@ -176,11 +177,12 @@ impl Sealer {
         let Some(latest) = latest.filter(|latest| latest.size >= at_least.0) else {
             return Ok(None);
         };
-        let checkpoint = checkpoint_in(&latest)?;
+        let checkpoint = latest.signed()?;
         Ok(checkpoint.verify(&key.verifier()).is_ok().then_some(checkpoint))
     }
 
-    /// Signs the whole log, and stores that; unless the log was put back, also under this running process.
+    /// Signs the whole log, and stores that, also in the place of the same one that another key signed; unless the log was put
+    /// back, also under this running process.
     async fn sign(&self, key: &SigningKey, at_least: Position) -> Result<SignedCheckpoint, SealError> {
         self.refuse_retired_key().await?;
         refuse_lost_history(&self.shared.log, &self.shared.keys).await?;
@@ -189,11 +191,10 @@ impl Sealer {
         let root = self.tree().root(size).await?;
         let checkpoint = Checkpoint::new(key.name(), size, root.0)?.sign(key)?;
         let now = DateTime::from_timestamp_micros(now_micros()).unwrap_or_default();
+        // The same size may be remembered with the signature of another key.
+        self.shared.published.store(0, Ordering::Release);
         failpoint!("seal.before_store");
-        match self.tree().store_checkpoint(&checkpoint, now).await {
-            Err(StoreCheckpointError::Exists { size }) => return Err(SealError::OtherKey { size }),
-            stored => stored?,
-        }
+        self.tree().store_checkpoint(&checkpoint, now).await?;
         failpoint!("seal.after_store");
         tracing::debug!(checkpoint.size = size, "a checkpoint was signed");
         Ok(checkpoint)
@@ -211,10 +212,4 @@ impl Sealer {
         }
         Ok(())
     }
-}
-
-/// Reads the note of a stored checkpoint.
-fn checkpoint_in(stored: &StoredCheckpoint) -> Result<SignedCheckpoint, LogError> {
-    SignedCheckpoint::parse(stored.note.as_bytes())
-        .map_err(|error| LogError::Corrupt(format!("the stored checkpoint of {}: {error}", stored.size)))
 }

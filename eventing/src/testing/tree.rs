@@ -14,7 +14,7 @@ use crate::notes::{Checkpoint, SignedCheckpoint, SigningKey};
 use crate::record::leaf_hash;
 use crate::{
     Append, CorrelationId, EventLog, ExpectedVersion, LogError, Metadata, Position, StoreCheckpointError,
-    Tree, TreeError,
+    StoredCheckpoint, Tree, TreeError,
 };
 
 /// Makes a module `$name` with a test for every sentence of the tree's contract. `$factory` is an async function
@@ -34,6 +34,8 @@ macro_rules! tree_contract {
             the_records_of_one_chain_are_found,
             a_checkpoint_is_kept_as_it_was_signed,
             a_checkpoint_that_does_not_fit_is_refused,
+            a_checkpoint_gives_way_to_the_same_one_that_another_key_signed,
+            a_stored_checkpoint_that_was_changed_gives_way_to_none,
             a_history_that_was_rewritten_is_not_signed_again,
             a_tree_that_was_changed_is_not_signed_again,
             a_record_that_was_changed_is_not_sealed,
@@ -294,8 +296,24 @@ pub async fn the_records_of_one_chain_are_found(test: LogUnderTest) {
     assert!(found(0, 10).await.is_empty(), "the tree has not grown");
     tree.extend(5).await.expect("it grows");
     assert_eq!(found(0, 10).await, [1, 2], "as far as the tree goes");
-    tree.extend(5).await.expect("it grows");
+    tree.extend(1).await.expect("it grows");
     assert_eq!((found(0, 10).await, found(1, 1).await), (vec![1, 2, 6], vec![2]));
+    let append = Append::new(
+        new_stream(),
+        ExpectedVersion::NoStream,
+        some_events(6),
+        Metadata::correlated(chain),
+    );
+    test.log.append(append).await.expect("an append");
+    for limit in [2, 4] {
+        tree.extend(limit).await.expect("it grows");
+    }
+    assert_eq!(found(0, 20).await, [1, 2, 6, 7, 8, 9, 10, 11, 12], "in steps");
+    assert_eq!(
+        (found(1, 3).await, found(9, 2).await),
+        (vec![2, 6, 7], vec![10, 11])
+    );
+    assert!(found(12, 10).await.is_empty());
     let nobody = tree.correlated(CorrelationId::new(), Position::START, 10).await;
     assert!(nobody.expect("a read").is_empty());
 }
@@ -343,10 +361,15 @@ pub async fn a_checkpoint_that_does_not_fit_is_refused(test: LogUnderTest) {
         matches!(smaller, StoreCheckpointError::Older { size: 7, latest: 8 }),
         "{smaller}"
     );
-    let another = refused(signed_at(&tree, &a_key(), 8).await).await;
+    let another = refused(signed(&a_key(), 8, Hash([9; 32]))).await;
     assert!(
-        matches!(another, StoreCheckpointError::Exists { size: 8 }),
+        matches!(another, StoreCheckpointError::OtherRoot { size: 8 }),
         "{another}"
+    );
+    let smaller = refused(signed_at(&tree, &a_key(), 7).await).await;
+    assert!(
+        matches!(smaller, StoreCheckpointError::Older { size: 7, latest: 8 }),
+        "{smaller}"
     );
     let wrong = refused(signed(&key, 9, Hash([9; 32]))).await;
     assert!(
@@ -361,6 +384,81 @@ pub async fn a_checkpoint_that_does_not_fit_is_refused(test: LogUnderTest) {
     let kept = tree.checkpoints_after(0, 10).await.expect("a read");
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].note, stored.to_string());
+}
+
+/// See the name.
+pub async fn a_checkpoint_gives_way_to_the_same_one_that_another_key_signed(test: LogUnderTest) {
+    append(&test.log, 300).await;
+    let tree = grown(&test.log).await;
+    let (before, now) = (a_key(), a_key());
+    for size in [290, 300] {
+        let checkpoint = signed_at(&tree, &before, size).await;
+        store(&tree, &checkpoint).await.expect("it fits");
+    }
+    let kept = tree.checkpoints_after(0, 10).await.expect("both");
+    let again = signed_at(&tree, &now, 300).await;
+    let later = DateTime::from_timestamp_micros(1_800_000_000_000_001).expect("a time");
+    for signed_at in [later, DateTime::UNIX_EPOCH] {
+        let stored = tree.store_checkpoint(&again, signed_at).await;
+        stored.expect("it takes the place, and then it is the same again");
+        let found = tree.checkpoints_after(0, 10).await.expect("both");
+        let expected = StoredCheckpoint {
+            note: again.to_string(),
+            signed_at: later,
+            ..kept[1].clone()
+        };
+        assert_eq!(found, [kept[0].clone(), expected]);
+    }
+    let earlier = signed_at(&tree, &now, 290).await;
+    let refused = store(&tree, &earlier).await.expect_err("only the latest one");
+    assert!(
+        matches!(
+            refused,
+            StoreCheckpointError::Older {
+                size: 290,
+                latest: 300
+            }
+        ),
+        "{refused}"
+    );
+}
+
+/// See the name.
+pub async fn a_stored_checkpoint_that_was_changed_gives_way_to_none(test: LogUnderTest) {
+    append(&test.log, 10).await;
+    let (tree, key) = (grown(&test.log).await, a_key());
+    let checkpoint = signed_at(&tree, &key, 8).await;
+    store(&tree, &checkpoint).await.expect("it fits");
+    let note = checkpoint.to_string();
+    let put = async |note: &str| {
+        let sql = format!("UPDATE signed_checkpoints SET note = '{note}'");
+        test.tamper(&sql, &[]).await;
+    };
+    let refused = async |key: &SigningKey| {
+        let checkpoint = signed_at(&tree, key, 8).await;
+        store(&tree, &checkpoint).await.expect_err("it is damaged")
+    };
+    let is_corrupt = |error| matches!(error, StoreCheckpointError::Log(LogError::Corrupt(_)));
+
+    // The same key would have signed the same bytes.
+    let (before, last) = note.split_at(note.len() - 10);
+    let digit = if last.starts_with('A') { 'B' } else { 'A' };
+    put(&format!("{before}{digit}{}", &last[1..])).await;
+    let same_key = refused(&key).await;
+    assert!(
+        matches!(same_key, StoreCheckpointError::Exists { size: 8 }),
+        "{same_key}"
+    );
+    // It says something else than what stands beside it, or nothing.
+    let of_more = signed(&key, 9, Hash(checkpoint.checkpoint().root())).to_string();
+    let of_another = signed(&key, 8, Hash([9; 32])).to_string();
+    for changed in [of_more.as_str(), of_another.as_str(), "a picture of a cat"] {
+        put(changed).await;
+        assert!(is_corrupt(refused(&key).await), "{changed}");
+        assert!(is_corrupt(refused(&a_key()).await), "{changed}");
+        let kept = tree.latest_checkpoint().await.expect("a read").expect("it stays");
+        assert_eq!(kept.note, changed);
+    }
 }
 
 /// Whoever can write to the database can make records and tree fit each other again, and is found out by what was signed.
@@ -380,6 +478,12 @@ pub async fn a_history_that_was_rewritten_is_not_signed_again(test: LogUnderTest
     );
     let refused = store(&tree, &signed_at(&tree, &key, 300).await).await;
     let refused = refused.expect_err("the history was changed");
+    assert!(
+        matches!(refused, StoreCheckpointError::Inconsistent { size: 290 }),
+        "{refused}"
+    );
+    let refused = store(&tree, &signed_at(&tree, &a_key(), 290).await).await;
+    let refused = refused.expect_err("another key changes nothing about that");
     assert!(
         matches!(refused, StoreCheckpointError::Inconsistent { size: 290 }),
         "{refused}"

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::ids::{CorrelationId, Position};
+use crate::log::Run;
 
 /// A sum over pairs of a chain of causes and a position, up to a position: two are the same, as good as certainly, if they are
 /// of the same pairs, in whatever order. Its key is drawn anew each time, so that nobody can prepare pairs that it
@@ -31,6 +32,18 @@ impl Correlations {
             sum: 0,
             ..self.clone()
         }
+    }
+
+    /// Adds the pairs of a row of the index.
+    pub(super) fn add_run(&mut self, run: Run) {
+        for position in run.first.0..=run.last.min(self.to).0 {
+            self.add(run.correlation, Position(position));
+        }
+    }
+
+    /// Whether it has more pairs than `other`.
+    pub(super) fn exceeds(&self, other: &Self) -> bool {
+        self.pairs > other.pairs
     }
 
     /// Adds a pair.

@@ -386,16 +386,22 @@ async fn check_streams(log: &EventLog, checker: &Checker, head: Position) -> Res
 /// The index of chains of causes has each record that the tree covered as this began, once, and none that is not there.
 async fn check_correlations(log: &EventLog, checker: &Checker) -> Result<(), VerifyLogError> {
     let what = "the index of correlation ids";
-    let mut found = checker.correlations().emptied();
+    let expected = checker.correlations();
+    let mut found = expected.emptied();
     let (mut after, mut last) = (None, Position::START);
     loop {
         let page = log.kept_correlations(after, PAGE).await;
         let page = page.map_err(|error| damaged(error, what))?;
-        for &(correlation, position) in &page {
-            found.add(correlation, position);
-            last = last.max(position);
+        for &run in &page {
+            found.add_run(run);
+            last = last.max(run.last);
+            // Long runs that overlap would take for ever.
+            if found.exceeds(expected) {
+                let what = what.to_owned();
+                return Err(Fault::Table { what }.into());
+            }
         }
-        after = page.last().copied();
+        after = page.last().map(|run| (run.correlation, run.last));
         if page.len() < PAGE {
             break;
         }
@@ -405,7 +411,7 @@ async fn check_correlations(log: &EventLog, checker: &Checker) -> Result<(), Ver
         Ok(size) => size,
         Err(error) => return Err(damaged(error, "the right edge of the stored tree")),
     };
-    if found == *checker.correlations() && last.0 <= tree_size {
+    if found == *expected && last.0 <= tree_size {
         return Ok(());
     }
     let what = what.to_owned();

@@ -8,12 +8,15 @@ use eventing::testing::TempDir;
 use eventing::verify::export::{Demands, Header, VerifyError, Writer, verify};
 use eventing::verify::{Fault, Verified};
 use eventing::{
-    Append, Body, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position, RecordedEvent,
-    SchemaVersion, SealedPayload, StreamId, SubjectId, Version,
+    Append, Body, CorrelationId, EventId, EventLog, ExpectedVersion, LogConfig, Metadata, NewEvent, Position,
+    RecordedEvent, SchemaVersion, SealedPayload, StreamId, SubjectId, Version,
 };
 
 /// A name that ends in a plus sign in base64 when it is a key's, as names may not.
 pub(crate) const ORIGIN: &str = "segue-test";
+
+/// The numbers of events that belong to one chain of causes, and are one row of its index: positions 21 to 30.
+const ONE_CHAIN: std::ops::Range<u64> = 20..30;
 
 /// Records `count` events and reads them back.
 pub(crate) async fn records(count: u64) -> Vec<RecordedEvent> {
@@ -52,10 +55,12 @@ fn append(n: u64, stream: &StreamId, version: Version) -> Append {
     } else {
         (event.body.clone(), None)
     };
-    let metadata = Metadata {
-        subject,
-        ..Metadata::new()
+    let chain = if ONE_CHAIN.contains(&n) {
+        Metadata::correlated(CorrelationId(uuid::Uuid::from_u128(4)))
+    } else {
+        Metadata::new()
     };
+    let metadata = Metadata { subject, ..chain };
     let expected = ExpectedVersion::Exactly(version);
     Append::new(
         stream.clone(),

@@ -306,6 +306,13 @@ async fn a_change_of_what_is_beside_the_records_is_named() {
             position: Position(41)
         }
     );
+    let no_text = "UPDATE streams SET name = CAST(x'6180' AS TEXT) WHERE no = 1";
+    let fault = live.after(no_text).await;
+    assert_eq!(
+        (fault.kind(), fault.position()),
+        (FaultKind::Corrupt, Some(Position(1))),
+        "{fault}"
+    );
     for change in [
         "UPDATE log_head SET recorded_at = 5",
         "UPDATE streams SET version = version + 1 WHERE no = 1",
@@ -314,6 +321,7 @@ async fn a_change_of_what_is_beside_the_records_is_named() {
         "UPDATE merkle_frontier SET size = 299",
         "UPDATE signed_checkpoints SET root = zeroblob(32) WHERE size = 300",
         "UPDATE signed_checkpoints SET root = x'00' WHERE size = 300",
+        "UPDATE signed_checkpoints SET note = CAST(x'6180' AS TEXT) WHERE size = 300",
         "INSERT INTO streams (name, version, position) VALUES ('what', 3, 4)",
         "DELETE FROM merkle_frontier",
         "UPDATE merkle_frontier SET edge = 'an edge'",
@@ -323,8 +331,21 @@ async fn a_change_of_what_is_beside_the_records_is_named() {
         "UPDATE correlations SET correlation = randomblob(16) WHERE position = 100",
         "UPDATE correlations SET correlation = 'none' WHERE position = 100",
         "UPDATE correlations SET position = 'none' WHERE position = 100",
-        "INSERT INTO correlations SELECT correlation, 8 FROM correlations WHERE position = 7",
-        "INSERT INTO correlations VALUES (randomblob(16), 5000)",
+        "INSERT INTO correlations SELECT correlation, 8, NULL FROM correlations WHERE position = 7",
+        "INSERT INTO correlations VALUES (randomblob(16), 5000, NULL)",
+        // A run of records.
+        "DELETE FROM correlations WHERE position = 30",
+        "UPDATE correlations SET first = 22 WHERE position = 30",
+        "UPDATE correlations SET first = 20 WHERE position = 30",
+        "UPDATE correlations SET first = NULL WHERE position = 30",
+        "UPDATE correlations SET first = 31 WHERE position = 30",
+        "UPDATE correlations SET first = 0 WHERE position = 1",
+        "UPDATE correlations SET first = -9223372036854775807",
+        "UPDATE correlations SET first = 1",
+        "UPDATE correlations SET first = 'none' WHERE position = 30",
+        "UPDATE correlations SET position = 29 WHERE position = 30",
+        "UPDATE correlations SET position = 9223372036854775807 WHERE position = 30",
+        "INSERT INTO correlations SELECT correlation, 25, 21 FROM correlations WHERE position = 30",
         // Two rows that change places.
         "UPDATE correlations SET position = -1 WHERE position = 7; UPDATE correlations SET position = 7 WHERE position = 8;
          UPDATE correlations SET position = 8 WHERE position = -1",

@@ -119,6 +119,21 @@ async fn every_change_of_a_row_is_found_where_it_is() {
             corrupt,
             None,
         ),
+        (
+            "UPDATE segue.correlations SET first = 22 WHERE position = 30".to_owned(),
+            corrupt,
+            None,
+        ),
+        (
+            "UPDATE segue.correlations SET first = NULL WHERE position = 30".to_owned(),
+            corrupt,
+            None,
+        ),
+        (
+            "UPDATE segue.correlations SET first = 1".to_owned(),
+            corrupt,
+            None,
+        ),
     ] {
         run(&url, &change);
         let fault: Fault = match verified().await {

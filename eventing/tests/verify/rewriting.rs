@@ -122,6 +122,37 @@ async fn an_old_checkpoint_that_cannot_be_this_logs_is_told_why() {
 }
 
 #[tokio::test]
+async fn an_old_checkpoint_may_be_signed_with_a_key_from_before_and_the_exports_own_may_not() {
+    let (before, key) = (SigningKey::generate("segue-before").expect("a key"), log_key());
+    let records = records(20).await;
+    let old = checkpoint(&records[..12], &before);
+    let demands = |older_keys: &[&SigningKey]| Demands {
+        older_keys: older_keys.iter().map(|key| key.verifier()).collect(),
+        ..with_old(&key, old.clone())
+    };
+    let now = export(&records, &key);
+    let other = SigningKey::generate("segue-before").expect("a key");
+    for unknown in [&[][..], &[&other]] {
+        let fault = verified(&now, &demands(unknown)).expect_err("a key that nobody named");
+        assert!(matches!(fault, Fault::OtherLog { size: 12, .. }), "{fault}");
+    }
+    let found = verified(&now, &demands(&[&other, &before])).expect("it signed before");
+    assert_eq!((found.old_checkpoint, found.key), (Some(12), key.verifier()));
+    // The history must begin with it all the same.
+    let forged = export(&rewritten(&records, 5), &key);
+    assert_eq!(
+        verified(&forged, &demands(&[&before])),
+        Err(Fault::OldRoot { size: 12 })
+    );
+    // What the key of before exported is verified with that key as the log's.
+    let earlier = export(&records[..12], &before);
+    let fault = verified(&earlier, &demands(&[&before])).expect_err("the present key signed none of it");
+    assert!(matches!(fault, Fault::OtherLog { size: 12, .. }), "{fault}");
+    let found = verified(&earlier, &with_old(&before, old.clone())).expect("its own key");
+    assert_eq!(found.key, before.verifier());
+}
+
+#[tokio::test]
 async fn a_header_that_says_something_else_than_its_checkpoint_is_refused() {
     let key = log_key();
     let records = records(12).await;

@@ -78,7 +78,7 @@ impl From<StoredCheckpoint> for Item {
     }
 }
 
-/// 200 with every checkpoint that was ever signed, the smallest first. Needs no key.
+/// 200 with every stored checkpoint, the smallest first. Needs no key.
 pub(crate) async fn list(
     State(api): State<ApiState>,
     auditor: AuditorRead,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{ANSWER_LIMIT, BLOB_LIMIT, LogError, PostgresLog, from_sql, limit_sql, to_sql, within};
 use crate::ids::{CorrelationId, EventId, Position, StreamId, Version};
 use crate::log::kept::{KeptHead, KeptStream};
+use crate::log::tree::Run;
 use crate::merkle::Hash;
 use crate::verify::{Columns, Kept};
 
@@ -71,12 +72,12 @@ impl PostgresLog {
         &self,
         after: Option<(CorrelationId, Position)>,
         limit: usize,
-    ) -> Result<Vec<(CorrelationId, Position)>, LogError> {
+    ) -> Result<Vec<Run>, LogError> {
         // Nothing stands before the nil id and a number that no position is.
         let (correlation, position) = after.map_or((Uuid::nil(), -1), |(correlation, position)| {
             (correlation.0, to_sql(position.0))
         });
-        let sql = "SELECT correlation, position FROM segue.correlations
+        let sql = "SELECT correlation, coalesce(first, position), position FROM segue.correlations
                    WHERE (correlation, position) > ($1, $2) ORDER BY correlation, position LIMIT $3";
         within(ANSWER_LIMIT, async {
             let client = self.client().await?;
@@ -84,13 +85,11 @@ impl PostgresLog {
             let rows = client
                 .query(&statement, &[&correlation, &position, &limit_sql(limit)])
                 .await?;
-            let pair = |row: &Row| {
-                Ok((
-                    CorrelationId(row.try_get(0)?),
-                    Position(from_sql(row.try_get(1)?)?),
-                ))
+            let run = |row: &Row| {
+                let (first, last) = (from_sql(row.try_get(1)?)?, from_sql(row.try_get(2)?)?);
+                Run::from_row(CorrelationId(row.try_get(0)?), first, last)
             };
-            rows.iter().map(pair).collect()
+            rows.iter().map(run).collect()
         })
         .await
     }

@@ -10,7 +10,7 @@ use super::{from_sql, limit_sql, reader, to_sql};
 use crate::ids::{CorrelationId, Position};
 use crate::log::LogError;
 use crate::log::tree::{
-    Growth, Stand, StoreCheckpointError, StoredCheckpoint, edge_of, hashes_of, judge, judged_by,
+    Growth, Run, Stand, StoreCheckpointError, StoredCheckpoint, edge_of, hashes_of, judge, judged_by,
 };
 use crate::merkle::{Frontier, Hash, TileId};
 use crate::notes::SignedCheckpoint;
@@ -92,12 +92,18 @@ async fn insert_tiles(client: &impl GenericClient, growth: &Growth) -> Result<()
 }
 
 async fn insert_correlations(client: &impl GenericClient, growth: &Growth) -> Result<(), LogError> {
-    let leaves = || growth.leaves.iter();
-    let correlations: Vec<uuid::Uuid> = leaves().map(|leaf| leaf.correlation.0).collect();
-    let positions: Vec<i64> = leaves().map(|leaf| to_sql(leaf.position.0)).collect();
-    let sql = "INSERT INTO segue.correlations SELECT * FROM UNNEST($1::uuid[], $2::bigint[]) ON CONFLICT DO NOTHING";
+    let runs = || growth.runs.iter();
+    let correlations: Vec<uuid::Uuid> = runs().map(|run| run.correlation.0).collect();
+    let lasts: Vec<i64> = runs().map(|run| to_sql(run.last.0)).collect();
+    let firsts: Vec<Option<i64>> = runs()
+        .map(|run| run.kept_first().map(|first| to_sql(first.0)))
+        .collect();
+    let sql = "INSERT INTO segue.correlations (correlation, position, first)
+               SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[]) ON CONFLICT DO NOTHING";
     let statement = client.prepare_cached(sql).await?;
-    client.execute(&statement, &[&correlations, &positions]).await?;
+    client
+        .execute(&statement, &[&correlations, &lasts, &firsts])
+        .await?;
     Ok(())
 }
 
@@ -107,15 +113,22 @@ pub(super) async fn correlated(
     after: Position,
     limit: usize,
 ) -> Result<Vec<Position>, LogError> {
-    let sql = "SELECT position FROM segue.correlations WHERE correlation = $1 AND position > $2 ORDER BY position LIMIT $3";
+    let sql = "SELECT coalesce(first, position), position FROM segue.correlations
+               WHERE correlation = $1 AND position > $2 ORDER BY position LIMIT $3";
     let statement = client.prepare_cached(sql).await?;
-    let (after, limit) = (to_sql(after.0), limit_sql(limit));
     let rows = client
-        .query(&statement, &[&correlation.0, &after, &limit])
+        .query(&statement, &[&correlation.0, &to_sql(after.0), &limit_sql(limit)])
         .await?;
-    rows.iter()
-        .map(|row| from_sql(row.try_get(0)?).map(Position))
-        .collect()
+    let mut found = Vec::new();
+    for row in &rows {
+        let run = Run::from_row(
+            correlation,
+            from_sql(row.try_get(0)?)?,
+            from_sql(row.try_get(1)?)?,
+        )?;
+        found.extend(run.above(after).take(limit - found.len()));
+    }
+    Ok(found)
 }
 
 pub(super) async fn checkpoints_after(
@@ -168,7 +181,8 @@ pub(super) async fn store_checkpoint(
         Err(refused) => return Ok(Err(refused)),
     }
     let said = checkpoint.checkpoint();
-    let sql = "INSERT INTO segue.signed_checkpoints VALUES ($1, $2, $3, $4)";
+    let sql = "INSERT INTO segue.signed_checkpoints VALUES ($1, $2, $3, $4)
+               ON CONFLICT (size) DO UPDATE SET note = EXCLUDED.note, signed_at = EXCLUDED.signed_at";
     let (size, root, note) = (to_sql(said.size()), said.root(), checkpoint.to_string());
     transaction
         .execute(sql, &[&size, &&root[..], &note, &signed_at.timestamp_micros()])

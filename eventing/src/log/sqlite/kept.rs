@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{LogError, limit_sql, to_sql};
 use crate::ids::{CorrelationId, EventId, Position, StreamId, Version};
 use crate::log::kept::{KeptHead, KeptStream};
+use crate::log::tree::Run;
 use crate::merkle::Hash;
 use crate::verify::{Columns, Kept};
 
@@ -105,8 +106,8 @@ pub(in crate::log) fn correlations(
     connection: &Connection,
     after: Option<(CorrelationId, Position)>,
     limit: usize,
-) -> Result<Vec<(CorrelationId, Position)>, LogError> {
-    let sql = "SELECT correlation, position FROM correlations
+) -> Result<Vec<Run>, LogError> {
+    let sql = "SELECT correlation, coalesce(first, position), position FROM correlations
                WHERE (correlation, position) > (?1, ?2) ORDER BY correlation, position LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     // What is no id may stand first: no value of SQLite's stands before the lowest number.
@@ -118,11 +119,16 @@ pub(in crate::log) fn correlations(
     let mut rows = statement.query((from, position, limit_sql(limit)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let correlation = blob(row.get_ref(0)?).and_then(|id| Uuid::from_slice(id).ok());
-        let pair = correlation.zip(number(row.get_ref(1)?));
-        let (correlation, position) =
-            pair.ok_or_else(|| LogError::Corrupt("a correlation that is none".to_owned()))?;
-        found.push((CorrelationId(correlation), Position(position)));
+        found.push(run(row)?);
     }
     Ok(found)
+}
+
+fn run(row: &Row<'_>) -> Result<Run, LogError> {
+    let correlation = blob(row.get_ref(0)?).and_then(|id| Uuid::from_slice(id).ok());
+    let ends = number(row.get_ref(1)?).zip(number(row.get_ref(2)?));
+    let (correlation, (first, last)) = correlation
+        .zip(ends)
+        .ok_or_else(|| LogError::Corrupt("a correlation that is none".to_owned()))?;
+    Run::from_row(CorrelationId(correlation), first, last)
 }

@@ -23,7 +23,7 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 
 /// The steps to the log's tables. One that was released never changes.
-const LOG_STEPS: &[&str] = &[LOG_TABLES, TREE_TABLES, FORGETTING];
+const LOG_STEPS: &[&str] = &[LOG_TABLES, TREE_TABLES, FORGETTING, RUNS];
 
 /// The log itself. An event's columns beside its record are there to find it.
 const LOG_TABLES: &str = "
@@ -65,6 +65,9 @@ const FORGETTING: &str = "
 CREATE INDEX receipts_by_subject ON receipts (subject) WHERE subject IS NOT NULL;
 CREATE INDEX claims_by_stream ON claims (stream);
 ";
+
+/// A row of `correlations` stands for all records from `first` to `position`; where `first` is nothing, for the one at `position`.
+const RUNS: &str = "ALTER TABLE correlations ADD COLUMN first INTEGER;";
 
 /// The tables of a file: how to tell them from others, and how to make them.
 #[derive(Debug, Clone, Copy)]
@@ -288,6 +291,28 @@ mod tests {
                 (LOG_APPLICATION, LOG.version())
             );
         }
+    }
+
+    #[test]
+    fn a_row_of_one_record_of_an_older_shape_stays_one() {
+        let dir = TempDir::new();
+        let path = prepare(dir.path(), "log.db").expect("a file");
+        a_log_of_shape_1(&path);
+        let older = Shape {
+            steps: &[LOG_TABLES, TREE_TABLES, FORGETTING],
+            ..LOG
+        };
+        let file = open_shaped(&path, older).expect("a log of shape 3");
+        let chain = crate::ids::CorrelationId::new();
+        file.execute(
+            "INSERT INTO correlations VALUES (?1, 7)",
+            [&chain.0.as_bytes()[..]],
+        )
+        .expect("a row");
+        drop(file);
+        let connection = open_log(&path, None).expect("a log");
+        let found = super::super::tree::correlated(&connection, chain, crate::ids::Position::START, 9);
+        assert_eq!(found.expect("a read"), [crate::ids::Position(7)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{LogError, fixed, from_sql, limit_sql, to_sql};
 use crate::ids::{CorrelationId, Position};
 use crate::log::tree::{
-    Growth, Stand, StoreCheckpointError, StoredCheckpoint, edge_of, hashes_of, judge, judged_by,
+    Growth, Run, Stand, StoreCheckpointError, StoredCheckpoint, edge_of, hashes_of, judge, judged_by,
 };
 use crate::merkle::{Frontier, Hash, TileId};
 use crate::notes::SignedCheckpoint;
@@ -51,9 +51,11 @@ pub(in crate::log) fn grow(connection: &Connection, growth: &Growth) -> Result<b
         let hashes = Hash::write_all(&tile.hashes);
         insert_tile.execute((tile.id.level, to_sql(tile.id.n), hashes))?;
     }
-    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO correlations VALUES (?1, ?2)")?;
-    for leaf in &growth.leaves {
-        insert.execute((&leaf.correlation.0.as_bytes()[..], to_sql(leaf.position.0)))?;
+    let sql = "INSERT OR IGNORE INTO correlations (correlation, position, first) VALUES (?1, ?2, ?3)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for run in &growth.runs {
+        let first = run.kept_first().map(|first| to_sql(first.0));
+        insert.execute((&run.correlation.0.as_bytes()[..], to_sql(run.last.0), first))?;
     }
     Ok(true)
 }
@@ -64,13 +66,17 @@ pub(in crate::log) fn correlated(
     after: Position,
     limit: usize,
 ) -> Result<Vec<Position>, LogError> {
-    let sql = "SELECT position FROM correlations WHERE correlation = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
+    let sql = "SELECT coalesce(first, position), position FROM correlations
+               WHERE correlation = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let key = &correlation.0.as_bytes()[..];
     let mut rows = statement.query((key, to_sql(after.0), limit_sql(limit)))?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(Position(from_sql(row.get(0)?)?));
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let run = Run::from_row(correlation, from_sql(row.get(0)?)?, from_sql(row.get(1)?)?)?;
+        found.extend(run.above(after).take(limit - found.len()));
     }
     Ok(found)
 }
@@ -122,13 +128,13 @@ pub(in crate::log) fn store_checkpoint(
         Err(refused) => return Ok(Err(refused)),
     }
     let said = checkpoint.checkpoint();
-    connection
-        .prepare_cached("INSERT INTO signed_checkpoints VALUES (?1, ?2, ?3, ?4)")?
-        .execute((
-            to_sql(said.size()),
-            &said.root()[..],
-            checkpoint.to_string(),
-            signed_at.timestamp_micros(),
-        ))?;
+    let sql = "INSERT INTO signed_checkpoints VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (size) DO UPDATE SET note = excluded.note, signed_at = excluded.signed_at";
+    connection.prepare_cached(sql)?.execute((
+        to_sql(said.size()),
+        &said.root()[..],
+        checkpoint.to_string(),
+        signed_at.timestamp_micros(),
+    ))?;
     Ok(Ok(()))
 }

@@ -28,8 +28,8 @@ pub enum StoreCheckpointError {
         /// The size of the latest one.
         latest: u64,
     },
-    /// Another one of the same size is stored, as with another key. A stored one is never replaced.
-    #[error("another checkpoint of {size} leaves is stored")]
+    /// Another one of the same size by the same key is stored, which was changed since: a key signs the same in the same way.
+    #[error("another checkpoint of {size} leaves by the same key is stored")]
     Exists {
         /// The size of both.
         size: u64,
@@ -64,6 +64,24 @@ pub struct StoredCheckpoint {
     pub signed_at: DateTime<Utc>,
 }
 
+impl StoredCheckpoint {
+    /// Reads the note, which must say what stands beside it. Whose signature it bears is not looked at.
+    ///
+    /// # Errors
+    /// [`LogError::Corrupt`] if it is something else.
+    pub(crate) fn signed(&self) -> Result<SignedCheckpoint, LogError> {
+        let corrupt =
+            |what: &str| LogError::Corrupt(format!("the stored checkpoint of {}: {what}", self.size));
+        let signed =
+            SignedCheckpoint::parse(self.note.as_bytes()).map_err(|error| corrupt(&error.to_string()))?;
+        let said = signed.checkpoint();
+        match said.size() == self.size && said.root() == self.root.0 {
+            true => Ok(signed),
+            false => Err(corrupt("its note is of another one")),
+        }
+    }
+}
+
 /// The tiles that [`judge`] looks at.
 pub(in crate::log) fn judged_by(
     new: &SignedCheckpoint,
@@ -74,7 +92,8 @@ pub(in crate::log) fn judged_by(
     plans.flat_map(|plan| plan.tiles()).collect()
 }
 
-/// Whether a checkpoint is to be stored: not if the very same one is there.
+/// Whether a checkpoint is to be stored: not if the very same one is there. It takes the place of one that says the same with
+/// the signature of another key.
 pub(in crate::log) fn judge(
     new: &SignedCheckpoint,
     latest: Option<&StoredCheckpoint>,
@@ -97,11 +116,19 @@ pub(in crate::log) fn judge(
             size: asked,
             latest: latest.size,
         }),
-        Some(latest) if latest.size == asked && latest.note != new.to_string() => {
-            Err(StoreCheckpointError::Exists { size: asked })
-        }
-        Some(latest) => Ok(latest.size < asked),
-        None => Ok(true),
+        Some(latest) if latest.size == asked => takes_its_place(new, latest),
+        _ => Ok(true),
+    }
+}
+
+/// Whether `new` takes the place of a stored one of the same size and root: not if it is the very same one.
+fn takes_its_place(new: &SignedCheckpoint, stored: &StoredCheckpoint) -> Result<bool, StoreCheckpointError> {
+    if stored.note == new.to_string() {
+        return Ok(false);
+    }
+    match stored.signed()?.names_a_key_of(new) {
+        true => Err(StoreCheckpointError::Exists { size: stored.size }),
+        false => Ok(true),
     }
 }
 
@@ -137,7 +164,8 @@ impl Tree {
 
     /// Stores a signed checkpoint, provided that the tree has its root at its size, that no larger one is stored, and that the
     /// tree still has the root of the latest stored one at that one's size. It is durable when this answers, and only then
-    /// may it be given out. Storing the same one again changes nothing. Whose signature it bears is not looked at.
+    /// may it be given out. Storing the same one again changes nothing. One with the same size and root that another key signed
+    /// gives way to it; what else is stored stays. Whether its signature verifies is not looked at.
     ///
     /// # Errors
     /// [`StoreCheckpointError`]; then it is not stored.

@@ -1,6 +1,6 @@
 //! Growing the tree after the log, in steps.
 
-use super::{Tree, TreeError};
+use super::{Run, Tree, TreeError};
 use crate::ids::{CorrelationId, Position};
 use crate::log::{Backend, LogError, sqlite};
 use crate::merkle::{Frontier, Hash, Tile};
@@ -36,7 +36,8 @@ pub(in crate::log) struct Growth {
     pub(in crate::log) edge: Frontier,
     /// The tiles that became full.
     pub(in crate::log) tiles: Vec<Tile>,
-    pub(in crate::log) leaves: Vec<Leaf>,
+    /// Which chains of causes the new records belong to.
+    pub(in crate::log) runs: Vec<Run>,
 }
 
 impl Tree {
@@ -68,7 +69,7 @@ impl Tree {
             from,
             edge,
             tiles,
-            leaves,
+            runs: Run::all_of(&leaves),
         };
         match self.grow(growth).await? {
             true => Ok(to),

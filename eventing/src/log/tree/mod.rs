@@ -8,6 +8,7 @@
 //!
 //! The arithmetic is in [`merkle`](crate::merkle); who grows the tree and signs is in [`sealer`](crate::sealer).
 
+mod chains;
 mod checkpoints;
 mod grow;
 mod prove;
@@ -19,6 +20,7 @@ use super::{Backend, EventLog, LogError, sqlite};
 use crate::ids::{CorrelationId, Position};
 use crate::merkle::{Frontier, Hash, TileId};
 
+pub(crate) use self::chains::Run;
 pub use self::checkpoints::{StoreCheckpointError, StoredCheckpoint};
 pub(in crate::log) use self::checkpoints::{judge, judged_by};
 pub use self::grow::STEP_LEAVES_MAX;
