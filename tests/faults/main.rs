@@ -9,7 +9,8 @@
 //! `SEGUE_FAULT_KILLS` asks for more kills (200 by default), `SEGUE_FAULT_SEED` repeats a run as far as a schedule of
 //! processes can be repeated: the plan of kills and every request are the same, their interleaving is not.
 //! `SEGUE_FAULT_STEPS` asks for more faults on the production stack (one of each kind by default, and then pauses of a
-//! minute among them), `SEGUE_FAULT_BACKLOG` for a longer backlog (20,000 events). A seed that failed is noted beside the
+//! minute among them), `SEGUE_FAULT_PAUSE_SECONDS` for pauses of that length, of each role and server in turn,
+//! `SEGUE_FAULT_BACKLOG` for a longer backlog (20,000 events). A seed that failed is noted beside the
 //! test's binary; one that belongs into every run is a line of `seeds.txt`.
 
 mod chaos;

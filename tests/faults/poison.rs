@@ -12,8 +12,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use tokio::time::{Instant, sleep};
 
-/// Larger than any message of ours.
-const HUGE: usize = 17 << 20;
+/// As large as RabbitMQ 4 takes, and so as a message of ours can be.
+const HUGE: usize = 16 << 20;
 /// How long what was set aside may take to be seen.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How many events of the past come again.
@@ -74,12 +74,20 @@ pub(crate) async fn send(cluster: &Cluster) -> Result<()> {
 
 /// How many messages were set aside.
 fn dead(cluster: &Cluster) -> Result<usize> {
+    waiting(cluster, DEAD_QUEUE)
+}
+
+/// How many messages a queue holds.
+///
+/// # Errors
+/// When the broker does not answer, or has no such queue.
+pub(crate) fn waiting(cluster: &Cluster, queue: &str) -> Result<usize> {
     let list = ["list_queues", "-p", cluster.vhost(), "name", "messages"];
     let said = cluster.rabbitmq.ctl(list)?;
     let count = said
         .lines()
-        .find_map(|line| line.strip_prefix(DEAD_QUEUE)?.trim().parse().ok());
-    count.with_context(|| format!("no {DEAD_QUEUE} in {said}"))
+        .find_map(|line| line.strip_prefix(queue)?.trim().parse().ok());
+    count.with_context(|| format!("no {queue} in {said}"))
 }
 
 /// Records an event of a type that no consumer knows, in a stream of its own, and waits until a person is told of it.

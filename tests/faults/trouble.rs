@@ -24,6 +24,10 @@ pub(crate) enum Part {
     Firestore,
 }
 
+impl Part {
+    const ALL: [Self; 4] = [Self::Postgres, Self::RabbitMq, Self::Redis, Self::Firestore];
+}
+
 /// One fault. Each ends by itself, but for what [`heal`] must mend.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -68,15 +72,33 @@ const FAILPOINT_LIMIT: Duration = Duration::from_secs(4);
 /// A pause that is longer than the broker's heartbeat and every time-out comes in long runs only.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long processes and servers are paused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pauses {
+    /// For a moment.
+    Short,
+    /// For a moment, and now and then for [`LONG_PAUSE`].
+    Mixed,
+    /// For so long each time, and every role and every server in turn.
+    Each(Duration),
+}
+
 /// Draws the `n`-th fault. Kinds take turns, so that a run of [`KINDS`] steps has met each of them.
-pub(crate) fn draw(random: &mut ChaCha8Rng, n: usize, is_long: bool) -> Fault {
+pub(crate) fn draw(random: &mut ChaCha8Rng, n: usize, pauses: Pauses) -> Fault {
     let moment = Duration::from_millis(random.random_range(100..2_000));
     let index = random.random_range(0..4);
+    let round = n / KINDS;
     match n % KINDS {
         0 => Fault::KillProcess(a_role(random), index),
-        1 => Fault::PauseProcess(a_role(random), index, pause(random, moment, is_long)),
+        1 => match pauses {
+            Pauses::Each(time) => Fault::PauseProcess(Role::ALL[round % Role::ALL.len()], index, time),
+            _ => Fault::PauseProcess(a_role(random), index, pause(random, moment, pauses)),
+        },
         2 => Fault::KillServer(a_part(random), moment),
-        3 => Fault::PauseServer(a_part(random), pause(random, moment, is_long)),
+        3 => match pauses {
+            Pauses::Each(time) => Fault::PauseServer(Part::ALL[round % Part::ALL.len()], time),
+            _ => Fault::PauseServer(a_part(random), pause(random, moment, pauses)),
+        },
         4 => Fault::Way(
             random.random_bool(0.7).then(|| a_role(random)),
             [Part::Postgres, Part::RabbitMq, Part::Redis][random.random_range(0..3)],
@@ -114,8 +136,8 @@ fn at_failpoint(random: &mut ChaCha8Rng, index: usize) -> Fault {
     Fault::DieAt(role, index, name, random.random_range(1..=5))
 }
 
-fn pause(random: &mut ChaCha8Rng, moment: Duration, is_long: bool) -> Duration {
-    if is_long && random.random_bool(0.1) {
+fn pause(random: &mut ChaCha8Rng, moment: Duration, pauses: Pauses) -> Duration {
+    if matches!(pauses, Pauses::Mixed) && random.random_bool(0.1) {
         LONG_PAUSE
     } else {
         moment
@@ -123,11 +145,11 @@ fn pause(random: &mut ChaCha8Rng, moment: Duration, is_long: bool) -> Duration {
 }
 
 fn a_role(random: &mut ChaCha8Rng) -> Role {
-    [Role::Rest, Role::Usermanagement, Role::Classifier][random.random_range(0..3)]
+    Role::ALL[random.random_range(0..Role::ALL.len())]
 }
 
 fn a_part(random: &mut ChaCha8Rng) -> Part {
-    [Part::Postgres, Part::RabbitMq, Part::Redis, Part::Firestore][random.random_range(0..4)]
+    Part::ALL[random.random_range(0..Part::ALL.len())]
 }
 
 fn a_trouble(random: &mut ChaCha8Rng) -> Trouble {

@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::history::History;
-use crate::sealed;
 use crate::watcher::Ended;
 use crate::writer::Writer;
+use crate::{sealed, watcher};
 
 pub(crate) const LISTENERS: usize = 3;
 const TRACKS: usize = 300;
@@ -100,6 +100,7 @@ impl World {
 
     async fn with(program: Program, place: Place, seed: u64, server: SocketAddr) -> Result<Self> {
         let client = Client::new(server)?;
+        client.register(watcher::VISITOR).await?;
         let auditor = client.sign_in("the-auditor").await?;
         let mut listeners = Vec::new();
         for n in 0..LISTENERS {
@@ -229,13 +230,18 @@ impl World {
         Ok(position)
     }
 
-    /// Waits until a listener's ratings reflect `position`.
-    pub(crate) async fn wait_for_ratings(&self, server: SocketAddr, position: u64) -> Result<()> {
+    /// Waits until a listener's ratings reflect `position`, for `limit` at most.
+    pub(crate) async fn wait_for_ratings(
+        &self,
+        server: SocketAddr,
+        position: u64,
+        limit: Duration,
+    ) -> Result<()> {
         let listener = self.listeners[0].moved_to(&Client::new(server)?);
         let request = Request::get("/v1/me/ratings?limit=1")
             .at_least(position)
             .waiting(60);
-        let deadline = Instant::now() + SETTLE_LIMIT * 10;
+        let deadline = Instant::now() + limit;
         loop {
             let answer = listener.send(&request).await?;
             match answer.status.as_u16() {

@@ -21,9 +21,17 @@ impl Folder {
     /// # Errors
     /// - `Io`: none can be made.
     pub fn temporary() -> Result<Self, ServerError> {
-        let made = tempfile::Builder::new().prefix("segue-").tempdir();
+        Self::temporary_in(&std::env::temp_dir())
+    }
+
+    /// A new temporary folder in the folder at `path`.
+    ///
+    /// # Errors
+    /// - `Io`: none can be made.
+    pub fn temporary_in(path: &Path) -> Result<Self, ServerError> {
+        let made = tempfile::Builder::new().prefix("segue-").tempdir_in(path);
         made.map(Self::Temporary)
-            .map_err(|error| ServerError::io("no temporary folder", error))
+            .map_err(|error| ServerError::io(format!("no temporary folder in {}", path.display()), error))
     }
 
     /// The folder at `path`, made if it does not exist.

@@ -9,7 +9,6 @@ use std::{
 
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -49,8 +48,6 @@ pub struct RabbitMq {
 struct Place {
     folder: Folder,
     root: Option<PathBuf>,
-    /// Keeps the folder of a node in another root.
-    _within: Option<TempDir>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -227,17 +224,11 @@ impl Place {
             return Ok(Self {
                 folder: Folder::temporary()?,
                 root: None,
-                _within: None,
             });
         };
-        let within = tempfile::Builder::new()
-            .prefix("segue-")
-            .tempdir_in(root.join("tmp"))
-            .map_err(|error| ServerError::io(format!("no folder in {}", root.display()), error))?;
         Ok(Self {
-            folder: Folder::kept(within.path())?,
+            folder: Folder::temporary_in(&root.join("tmp"))?,
             root: Some(root),
-            _within: Some(within),
         })
     }
 
