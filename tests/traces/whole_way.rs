@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use bench::client::{Client, Request};
 use bench::cluster::{Cluster, Models, Role};
+use bench::metrics::{Gauges, until};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
 
@@ -43,6 +44,8 @@ async fn a_playlist_is_one_trace_through_every_process() -> Result<()> {
         session.ready_playlist(&path, LIMIT).await?;
     }
 
+    all_published(&mut cluster).await?;
+
     cluster.postgres.stop();
     let refused = session.send(&asking.in_trace(traceparent(TRACE, "01"))).await?;
     ensure!(refused.status.is_server_error(), "{refused:?}");
@@ -65,6 +68,17 @@ async fn a_playlist_is_one_trace_through_every_process() -> Result<()> {
         "{failed:#?}"
     );
     Ok(())
+}
+
+/// Waits until the broker has what the classifier appended last: it hears of that itself before it is published.
+async fn all_published(cluster: &mut Cluster) -> Result<()> {
+    let classifier = cluster.of(Role::Classifier).next().context("no classifier")?;
+    let head = Gauges::of(classifier.address())
+        .await?
+        .get("log_head_position", "log")?;
+    let rest = cluster.rest()?.address();
+    let is_published = |gauges: &Gauges| Ok(gauges.get("relay_published_position", "relay")? >= head);
+    until(rest, LIMIT, is_published).await.map(drop)
 }
 
 fn traceparent(trace: &str, flags: &str) -> String {
