@@ -1,6 +1,6 @@
 //! Memory for evaluations: used again while passwords are checked, and given back to the system when none is.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use argon2::Block;
@@ -44,26 +44,15 @@ impl Buffers {
         buffer
     }
 
-    pub(super) fn give_back(&self, buffer: Vec<Block>) {
+    /// Keeps a buffer for the next one, until [`KEPT_FOR`] after the last was given back: then all of them are released. Must
+    /// be called on a thread of the runtime, also one that may wait.
+    pub(super) fn give_back(self: &Arc<Self>, buffer: Vec<Block>) {
         let mut free = self.0.lock();
         free.buffers.push(buffer);
         free.last_used = Some(Instant::now());
-    }
-
-    /// Releases all of them, [`KEPT_FOR`] after the last one was given back.
-    pub(super) fn release_when_idle(self: &Arc<Self>) {
-        if std::mem::replace(&mut self.0.lock().is_watched, true) {
-            return;
+        if !std::mem::replace(&mut free.is_watched, true) {
+            tokio::spawn(release_when_idle(Arc::downgrade(self)));
         }
-        let buffers = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let mut rest = KEPT_FOR;
-            while !rest.is_zero() {
-                sleep(rest).await;
-                let Some(buffers) = buffers.upgrade() else { return };
-                rest = buffers.release_if_idle();
-            }
-        });
     }
 
     /// Answers how long it is until they may be released; nothing when they are.
@@ -80,5 +69,14 @@ impl Buffers {
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
         self.0.lock().buffers.len()
+    }
+}
+
+async fn release_when_idle(buffers: Weak<Buffers>) {
+    let mut rest = KEPT_FOR;
+    while !rest.is_zero() {
+        sleep(rest).await;
+        let Some(buffers) = buffers.upgrade() else { return };
+        rest = buffers.release_if_idle();
     }
 }

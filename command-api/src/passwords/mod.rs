@@ -222,13 +222,12 @@ impl Passwords {
         drop(place);
         counter.fetch_add(1, Ordering::Relaxed);
         let inner = self.0.clone();
-        let evaluated = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let _slot = slot;
             inner.run(&password, params, &salt)
-        });
-        let output = evaluated.await.map_err(|_| PasswordError::Lost)?;
-        self.0.buffers.release_when_idle();
-        output
+        })
+        .await
+        .map_err(|_| PasswordError::Lost)?
     }
 }
 
@@ -416,6 +415,20 @@ mod tests {
             passwords.verify("a", None).await.unwrap();
         }
         assert_eq!(passwords.0.buffers.free(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_buffer_of_a_caller_that_went_away_is_given_back_as_well() {
+        let passwords = passwords();
+        let checks = passwords.checks();
+        // Polled until its evaluation runs, and then dropped.
+        assert!(futures::poll!(Box::pin(passwords.verify("a", None))).is_pending());
+        assert_eq!(passwords.checks(), checks + 1);
+        while passwords.0.buffers.free() == 0 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(buffers::KEPT_FOR * 2).await;
+        assert_eq!(passwords.0.buffers.free(), 0);
     }
 
     #[tokio::test(start_paused = true)]

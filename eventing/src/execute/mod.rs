@@ -55,9 +55,9 @@ pub trait Codec<A: Aggregate>: Send + Sync + 'static {
     /// A sentence for the operator (no content of the payload) if it cannot be read.
     fn decode(event_type: &str, schema_version: u16, payload: &[u8]) -> Result<Vec<A::Event>, String>;
 
-    /// About how many bytes the aggregate holds now, found without looking through it. An aggregate is taken for no smaller
-    /// than that or than the payloads that were folded into it, whichever is less; without an answer the payloads count, and
-    /// one with a stream of some hundred thousand records is not kept in memory but folded for each order.
+    /// About how many bytes the aggregate holds now, found without looking through it. In memory it weighs that, or the payloads
+    /// that were folded into it, whichever is less. Without an answer the payloads count, and an aggregate with a stream of
+    /// some hundred thousand records is not kept but folded for each order.
     fn bytes_held(_aggregate: &A) -> Option<usize> {
         None
     }
@@ -464,7 +464,8 @@ impl<C> Executor<C> {
         A: Aggregate + 'static,
         C: Codec<A>,
     {
-        let weight = C::bytes_held(&held.aggregate).map_or(held.weight, |bytes| held.weight.min(bytes));
+        let bytes_held = C::bytes_held(&held.aggregate).unwrap_or(usize::MAX);
+        let weight = held.weight.min(bytes_held);
         self.inner.cache.put(stream, subject, Held { weight, ..held });
     }
 

@@ -60,11 +60,11 @@ impl EventLog {
         }
     }
 
-    /// The next rows of the index of chains of causes after the one of `after` that ends there, in its order, at most `limit`.
-    /// Their first and last positions are as they are kept, in whatever order.
+    /// The next rows of the index of chains of causes, at most `limit`, in its order: by chain, and then by their last positions.
+    /// `after` is the chain and the last position of the row before them.
     ///
     /// # Errors
-    /// [`LogError::Corrupt`] if a row is no id and positions; [`LogError`] if the log cannot be read.
+    /// [`LogError::Corrupt`] if a row is no id and run of positions; [`LogError`] if the log cannot be read.
     pub(crate) async fn kept_correlations(
         &self,
         after: Option<(CorrelationId, Position)>,
