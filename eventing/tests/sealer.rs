@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chrono::DateTime;
+use eventing::backup::{Stop, copy_log};
 use eventing::merkle::verify_consistency;
 use eventing::notes::{Checkpoint, SignedCheckpoint, SigningKey};
 use eventing::sealer::{LostHistory, SealError, Sealer, SealerSettings, refuse_lost_history};
@@ -549,28 +550,10 @@ async fn a_checkpoint_is_stored_before_it_is_remembered_and_remembered_before_it
     }
 }
 
-/// Waits until no connection to the log is left: the last one that closes takes the write-ahead file with it.
-async fn is_closed(dir: &Path) {
-    let until = tokio::time::Instant::now() + PATIENCE;
-    while dir.join("log.db-wal").exists() {
-        assert!(tokio::time::Instant::now() < until, "the log is still open");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// A backup of the log alone, taken while it stood still.
-fn copy_log(from: &Path, to: &Path) {
-    for file in ["log.db", "log.db-wal"] {
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), to.join(file)).expect("a copy");
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_was_put_back_takes_its_own_checkpoints_with_it_and_is_noticed() {
     let (dir, backup) = (TempDir::new(), TempDir::new());
-    let open = async || {
+    let open = async |dir: &TempDir| {
         EventLog::open(LogConfig::new(dir.path()))
             .await
             .expect("the log opens")
@@ -584,19 +567,14 @@ async fn a_backup_that_was_put_back_takes_its_own_checkpoints_with_it_and_is_not
         };
         Sealer::new(log.clone(), keys.clone(), settings)
     };
-    let log = open().await;
+    let log = open(&dir).await;
     let position = append(&log, 10).await;
     sealer(&log).seal(position).await.expect("a checkpoint");
-    copy_log(dir.path(), backup.path());
+    copy_log(dir.path(), &backup.path().join("log.db"), &Stop::default()).expect("a copy of the log");
     let position = append(&log, 10).await;
     let given_out = sealer(&log).seal(position).await.expect("a checkpoint");
     drop(log);
-    is_closed(dir.path()).await;
-    for file in ["log.db", "log.db-wal", "log.db-shm"] {
-        let _ = std::fs::remove_file(dir.path().join(file));
-    }
-    copy_log(backup.path(), dir.path());
-    let log = open().await;
+    let log = open(&backup).await;
     let lost = refuse_lost_history(&log, &keys).await.expect_err("ten are lost");
     assert!(
         matches!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use bench::client::PASSWORD;
-use eventing::backup::FolderLock;
+use eventing::backup::{FolderLock, Stop, copy_log};
 use eventing::{EventLog, LogConfig, Position};
 
 use crate::history::{Instance, append, text};
@@ -35,7 +35,7 @@ async fn put_back() -> Result<Instance> {
     instance.program.tool(&auditor, PASSWORD).await?;
     let log = instance.program.data().join("log.db");
     let older = instance.file("older.db");
-    std::fs::copy(&log, &older)?;
+    copy_log(instance.program.data(), &older, &Stop::default())?;
     append(instance.program.data(), 20).await?;
     instance.done(&["checkpoint"]).await?;
     for beside in ["log.db-wal", "log.db-shm"] {
