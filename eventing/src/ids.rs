@@ -159,7 +159,7 @@ impl From<EventId> for CausationId {
 
 /// A UUID of version 7. The system's random source is asked each time: an id must never repeat, and a
 /// failing source leaves nothing sensible to go on with.
-fn new_uuid_v7() -> Uuid {
+pub(crate) fn new_uuid_v7() -> Uuid {
     let mut random = [0_u8; 10];
     getrandom::fill(&mut random).expect("the system's random source answers");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -26,6 +26,8 @@ pub(super) struct Known {
     pub(super) position: Position,
     /// When the last record was recorded, in microseconds.
     pub(super) recorded_at: i64,
+    /// The mark of the head.
+    pub(super) mark: Option<Uuid>,
     pub(super) streams: HashMap<StreamId, Head>,
     /// The ids of the batch that are some event's already.
     pub(super) used: HashSet<EventId>,
@@ -79,6 +81,7 @@ impl Known {
         let mut known = Self {
             position: Position(from_sql(head.try_get(0)?)?),
             recorded_at: head.try_get(1)?,
+            mark: head.try_get(2)?,
             ..Self::default()
         };
         known.take_in(&streams, &used, &receipts, &claims)?;

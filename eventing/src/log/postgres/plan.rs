@@ -5,10 +5,11 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::known::{Head, Known};
 use crate::append::{Append, AppendError, Appended, Claim, ClaimChange, NewReceipt, Receipt, ReceiptKey};
-use crate::ids::{EventId, ExpectedVersion, Position, StreamId, Version};
+use crate::ids::{EventId, ExpectedVersion, Position, StreamId, Version, new_uuid_v7};
 use crate::log::LogError;
 use crate::record::{RecordedEvent, line};
 
@@ -17,6 +18,7 @@ use crate::record::{RecordedEvent, line};
 pub(super) struct Plan {
     known: Known,
     after: Position,
+    mark: Uuid,
     /// New records with their streams' numbers, in order.
     pub(super) events: Vec<(i64, RecordedEvent)>,
     moved: HashSet<StreamId>,
@@ -35,6 +37,7 @@ impl Plan {
             .ok_or_else(|| LogError::Corrupt("the time of the last record".to_owned()))?;
         Ok(Self {
             after: known.position,
+            mark: new_uuid_v7(),
             known,
             events: Vec::new(),
             moved: HashSet::new(),
@@ -48,6 +51,16 @@ impl Plan {
     /// Where the log stands before the batch.
     pub(super) fn after(&self) -> Position {
         self.after
+    }
+
+    /// The mark that the log's head has before the batch.
+    pub(super) fn after_mark(&self) -> Option<Uuid> {
+        self.known.mark
+    }
+
+    /// The mark that the batch leaves. Who finds it there knows that all of the batch was written, and nothing since.
+    pub(super) fn mark(&self) -> Uuid {
+        self.mark
     }
 
     /// Where the log stands after the batch.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (4, include_str!("migrations/0004_forgetting.sql")),
     (5, include_str!("migrations/0005_retired_audit_keys.sql")),
     (6, include_str!("migrations/0006_runs.sql")),
+    (7, include_str!("migrations/0007_mark.sql")),
 ];
 /// Held while migrations run: two programs that migrate at the same time wait for each other.
 const MIGRATION_LOCK: i64 = 0x5365_6775_654D;

@@ -1,7 +1,8 @@
 //! The writer's statements, prepared once for a connection.
 //!
-//! Those that store hold only while the log's head is where the batch was decided, which is their last parameter: elsewhere
-//! they change nothing. The head moves last.
+//! Those that store events, streams and receipts hold only while the log's head is where the batch was decided, and has the mark
+//! that it had: their last two parameters. Otherwise they change nothing. The head moves last. Claims change only in a
+//! transaction that has read the head under the lock.
 
 use tokio_postgres::{Client, Error, Statement};
 
@@ -24,7 +25,7 @@ impl Statements {
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
         Ok(Self {
             head: client
-                .prepare("SELECT position, recorded_at FROM segue.log_head")
+                .prepare("SELECT position, recorded_at, mark FROM segue.log_head")
                 .await?,
             streams: client
                 .prepare("SELECT name, no, version, position FROM segue.streams WHERE name = ANY($1::text[])")
@@ -48,14 +49,14 @@ impl Statements {
                 .prepare(
                     "INSERT INTO segue.events (position, stream, version, type, id, leaf_hash, record)
                      SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::bytea[], $7::bytea[])
-                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $8)",
+                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $8 AND mark IS NOT DISTINCT FROM $9)",
                 )
                 .await?,
             move_streams: client
                 .prepare(
                     "INSERT INTO segue.streams (name, no, version, position)
                      SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
-                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $5)
+                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $5 AND mark IS NOT DISTINCT FROM $6)
                      ON CONFLICT (name) DO UPDATE SET version = EXCLUDED.version, position = EXCLUDED.position",
                 )
                 .await?,
@@ -74,11 +75,14 @@ impl Statements {
                 .prepare(
                     "INSERT INTO segue.receipts (key, fingerprint, answer, subject, position, recorded_at)
                      SELECT * FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[], $4::uuid[], $5::bigint[], $6::bigint[])
-                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $7)",
+                     WHERE EXISTS (SELECT FROM segue.log_head WHERE position = $7 AND mark IS NOT DISTINCT FROM $8)",
                 )
                 .await?,
             move_head: client
-                .prepare("UPDATE segue.log_head SET position = $1, recorded_at = $2 WHERE position = $3")
+                .prepare(
+                    "UPDATE segue.log_head SET position = $1, recorded_at = $2, mark = $3
+                     WHERE position = $4 AND mark IS NOT DISTINCT FROM $5",
+                )
                 .await?,
         })
     }

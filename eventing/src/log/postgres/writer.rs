@@ -2,45 +2,45 @@
 //!
 //! It takes what has arrived since the last commit and writes it in one transaction under the log's lock, so that positions
 //! are gapless and in commit order whoever appends. An answer is given only when it is known to be true: after a commit that
-//! was not answered, the task takes the lock again, which it gets only when the other transaction is over, and looks.
+//! was not answered, the task takes the lock again, which it gets only when the other transaction is over or can no longer
+//! store anything, and looks.
 //!
 //! While nobody else appends, what the last transactions left is known ([`remembered`](super::remembered)), and one round trip
-//! does all. Otherwise a first one reads, under the lock, what the batch touches.
+//! does all. A second transaction may then follow the first without waiting for its answer ([`flight`](super::flight)): the
+//! database goes on at once, and what comes of the first is the ground of the second, which stores nothing without it. Otherwise
+//! a first round trip reads, under the lock, what the batch touches.
 
-use std::pin::pin;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use futures::future::ready;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 
 use super::connect::PostgresConfig;
-use super::known::{self, Known};
-use super::plan::Plan;
+use super::flight::{Flight, Outcome, Sent};
+use super::known;
 use super::remembered::Remembered;
-use super::statements::Statements;
-use super::{reader, to_sql, within};
+use super::session::Session;
+use super::transaction::{BatchFault, STEP_LIMIT, asking, decide};
+use super::{reader, within};
 use crate::append::{Append, AppendError, Appended, StorageFault};
 use crate::failpoint;
 use crate::log::measures::AppendMeasures;
 use crate::log::tail::Tail;
 use crate::log::{LogError, error::not_written};
-use crate::record::now_micros;
 
 /// Appends in one transaction at most: beyond some hundreds a commit's share of the cost is small, and those
 /// who wait for the next one wait longer.
 const BATCH_LEN_MAX: usize = 512;
+/// Appends that are sent behind a transaction without waiting for its answer, at least: fewer would cost a transaction more than
+/// the wait that they are spared.
+const BEHIND_LEN_MIN: usize = 16;
+/// Transactions under way: one that the database works on, and one that it finds when it has done that.
+const FLIGHTS_MAX: usize = 2;
 /// How long appends wait for a database that is away before they are told so.
 const RECONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long one step of a transaction may take; longer than the server's own limits on locks.
-const STEP_LIMIT: Duration = Duration::from_secs(10);
 /// How long it is tried to find out what became of a commit; longer than the server lets a cut-off transaction live.
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -53,22 +53,17 @@ pub(super) struct WaitingAppend {
 
 pub(super) struct Writer {
     config: PostgresConfig,
-    connection: Option<Session>,
+    session: Option<Arc<Session>>,
     remembered: Remembered,
+    /// In the order in which they were sent, all on the same session.
+    flights: VecDeque<Flight>,
     tail: Arc<Tail>,
     measures: AppendMeasures,
 }
 
-/// A connection with its statements.
-struct Session {
-    client: Client,
-    statements: Statements,
-}
-
-/// What waits, and what comes while those who are about to send have their turn: on a busy machine that is most of those who
-/// were just answered, and a transaction costs as much for one as for many of them.
-async fn gather(first: WaitingAppend, jobs: &mut mpsc::Receiver<WaitingAppend>) -> Vec<WaitingAppend> {
-    let mut batch = vec![first];
+/// Takes what waits, and what comes while those who are about to send have their turn: on a busy machine that is most of those
+/// who were just answered, and a transaction costs as much for one as for many of them.
+async fn gather(batch: &mut Vec<WaitingAppend>, jobs: &mut mpsc::Receiver<WaitingAppend>) {
     loop {
         yield_now().await;
         let before = batch.len();
@@ -78,29 +73,7 @@ async fn gather(first: WaitingAppend, jobs: &mut mpsc::Receiver<WaitingAppend>) 
             batch.push(next);
         }
         if batch.len() == before || batch.len() == BATCH_LEN_MAX {
-            return batch;
-        }
-    }
-}
-
-/// Where a transaction failed, which tells what can be true after it.
-enum BatchFault {
-    /// Before the commit was sent: nothing is written.
-    BeforeCommit(LogError),
-    /// A key that must be new is there already: nothing is written.
-    Taken(LogError),
-    /// In the commit: it may have happened.
-    InCommit(LogError),
-}
-
-impl BatchFault {
-    /// After a statement that the server refused, the commit that follows it only rolls back. After one that was not
-    /// answered, the commit may have gone out and happened.
-    fn of_statement(error: tokio_postgres::Error) -> Self {
-        match error.code() {
-            Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Taken(error.into()),
-            Some(_) => Self::BeforeCommit(error.into()),
-            None => Self::InCommit(error.into()),
+            return;
         }
     }
 }
@@ -109,21 +82,149 @@ impl Writer {
     pub(super) fn new(config: PostgresConfig, tail: Arc<Tail>, measures: AppendMeasures) -> Self {
         Self {
             config,
-            connection: None,
+            session: None,
             remembered: Remembered::default(),
+            flights: VecDeque::new(),
             tail,
             measures,
         }
     }
 
-    /// Works until no handle of the log is left.
+    /// Works until no handle of the log is left and all is answered.
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<WaitingAppend>) {
-        while let Some(first) = jobs.recv().await {
-            self.append_all(gather(first, &mut jobs).await).await;
+        let mut batch = Vec::new();
+        let mut is_open = true;
+        while is_open || !self.flights.is_empty() {
+            let room = BATCH_LEN_MAX - batch.len();
+            tokio::select! {
+                biased;
+                outcome = next_outcome(&mut self.flights), if !self.flights.is_empty() => self.land(outcome).await,
+                count = jobs.recv_many(&mut batch, room), if is_open && room > 0 => is_open = count > 0,
+            }
+            if self.flights.is_empty() && !batch.is_empty() {
+                gather(&mut batch, &mut jobs).await;
+            }
+            if self.is_time_for(batch.len()) {
+                self.append_all(std::mem::take(&mut batch)).await;
+            }
+        }
+    }
+
+    /// Whether so many appends are sent now rather than with those that come until the next answer.
+    fn is_time_for(&self, waiting: usize) -> bool {
+        match self.flights.back() {
+            None => waiting > 0,
+            Some(last) => {
+                last.is_under_way
+                    && self.flights.len() < FLIGHTS_MAX
+                    && waiting >= BEHIND_LEN_MIN
+                    && waiting >= last.sent.batch.len() / 2
+            }
         }
     }
 
     async fn append_all(&mut self, batch: Vec<WaitingAppend>) {
+        failpoint!("append.before_begin");
+        if let Err(batch) = self.send(batch) {
+            while let Some(outcome) = self.next_landed().await {
+                self.land(outcome).await;
+            }
+            self.ask(batch).await;
+        }
+    }
+
+    /// Sends a batch on what is remembered, and waits for nothing. Gives it back, with nothing sent, when something must be looked
+    /// up first.
+    fn send(&mut self, batch: Vec<WaitingAppend>) -> Result<(), Vec<WaitingAppend>> {
+        let session = self
+            .session
+            .as_ref()
+            .filter(|session| !session.client.is_closed());
+        let Some(session) = session else {
+            return Err(batch);
+        };
+        let begun = Instant::now();
+        let appends: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
+        let known = self.remembered.of(&appends);
+        let Some(Ok((answers, plan))) = known.map(|known| decide(known, &appends)) else {
+            return Err(batch);
+        };
+        // Why one is refused, the database may know better.
+        if plan.is_empty() || answers.iter().any(Result::is_err) {
+            return Err(batch);
+        }
+        failpoint!("append.before_commit");
+        self.remembered.note(&plan);
+        let sent = Sent {
+            batch,
+            answers,
+            plan: Arc::new(plan),
+            begun,
+        };
+        let flight = Flight::take_off(session, sent, self.flights.len());
+        self.flights.push_back(flight);
+        Ok(())
+    }
+
+    async fn next_landed(&mut self) -> Option<Outcome> {
+        match self.flights.is_empty() {
+            true => None,
+            false => Some(next_outcome(&mut self.flights).await),
+        }
+    }
+
+    /// Takes in what became of the transaction that was sent first.
+    async fn land(&mut self, outcome: Outcome) {
+        let Some(first) = self.flights.pop_front() else {
+            return;
+        };
+        match outcome {
+            Ok(true) => self.committed(first.sent),
+            failed => self.recover(first.sent, failed).await,
+        }
+    }
+
+    /// Does again what came to nothing. What was sent behind it has it for its ground and came to nothing too, or is unknown as it is;
+    /// all of it is waited for first, so that the order stays.
+    async fn recover(&mut self, first: Sent, outcome: Outcome) {
+        let mut landed = vec![(first, outcome)];
+        while let Some(flight) = self.flights.pop_front() {
+            landed.push(flight.land().await);
+        }
+        self.remembered.forget();
+        if matches!(landed.first(), Some((_, Ok(false)))) {
+            self.remembered.overtaken();
+        }
+        for (sent, outcome) in landed {
+            match outcome {
+                Ok(true) => self.committed(sent),
+                Ok(false) | Err(BatchFault::Taken(_)) => self.ask(sent.batch).await,
+                Err(fault) => self.failed(sent.batch, fault).await,
+            }
+        }
+    }
+
+    /// Tells those who wait for a batch that is durable.
+    fn committed(&self, sent: Sent) {
+        let Sent {
+            batch,
+            answers,
+            plan,
+            begun,
+        } = sent;
+        failpoint!("append.after_commit");
+        self.measures.committed(batch.len(), begun.elapsed());
+        self.tail
+            .committed(plan.events.iter().map(|(_, event)| event), plan.position());
+        failpoint!("append.before_answer");
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            // A caller that went away does not need the answer.
+            let _ = waiting.answer.send(answer);
+        }
+    }
+
+    /// Looks up what a batch touches and writes it.
+    async fn ask(&mut self, batch: Vec<WaitingAppend>) {
         let session = match self.session(Instant::now() + RECONNECT_LIMIT).await {
             Ok(session) => session,
             Err(error) => {
@@ -133,92 +234,55 @@ impl Writer {
         };
         let begun = Instant::now();
         let appends: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
-        match self.append_in(&session, &appends).await {
+        match asking(&session, &appends).await {
             Ok((answers, plan)) => {
-                self.connection = Some(session);
-                self.remembered.committed(&plan);
-                self.measures.committed(batch.len(), begun.elapsed());
-                self.tail
-                    .committed(plan.events.iter().map(|(_, event)| event), plan.position());
-                failpoint!("append.before_answer");
-                for (waiting, answer) in batch.into_iter().zip(answers) {
-                    // A caller that went away does not need the answer.
-                    let _ = waiting.answer.send(answer);
-                }
+                self.remembered.note(&plan);
+                let plan = Arc::new(plan);
+                self.committed(Sent {
+                    batch,
+                    answers,
+                    plan,
+                    begun,
+                });
             }
-            // The connection is given up: with it goes whatever its transaction had begun.
-            Err(BatchFault::BeforeCommit(error) | BatchFault::Taken(error)) => {
-                self.measures.failed();
+            Err(fault) => {
+                drop(session);
+                self.failed(batch, fault).await;
+            }
+        }
+    }
+
+    /// The connection is given up: with it goes whatever its transaction had begun.
+    async fn failed(&mut self, batch: Vec<WaitingAppend>, fault: BatchFault) {
+        self.session = None;
+        self.measures.failed();
+        match fault {
+            BatchFault::BeforeCommit(error) | BatchFault::Taken(error) => {
                 tracing::warn!(error.message = %chain(&error), appends = batch.len(), "a transaction of the log failed");
                 refuse_all(batch, &error);
             }
-            Err(BatchFault::InCommit(error)) => {
-                self.measures.failed();
+            BatchFault::InCommit(error) => {
                 tracing::error!(error.message = %chain(&error), appends = batch.len(), "a commit of the log was not answered");
-                drop(session);
                 self.settle_all(batch, &error).await;
             }
         }
     }
 
-    /// Writes a batch in one transaction.
-    async fn append_in(
-        &mut self,
-        session: &Session,
-        batch: &[&Append],
-    ) -> Result<(Answers, Plan), BatchFault> {
-        failpoint!("append.before_begin");
-        let written = match self.trusting(session, batch).await? {
-            Some(written) => written,
-            None => asking(session, batch).await?,
-        };
-        failpoint!("append.after_commit");
-        Ok(written)
-    }
-
-    /// Writes a batch in one round trip, on what is remembered. Nothing is written, and nothing answered, when somebody else has
-    /// appended meanwhile or something must be looked up first.
-    async fn trusting(
-        &mut self,
-        session: &Session,
-        batch: &[&Append],
-    ) -> Result<Option<(Answers, Plan)>, BatchFault> {
-        let Some(known) = self.remembered.of(batch) else {
-            return Ok(None);
-        };
-        let (answers, plan) = decide(known, batch).map_err(BatchFault::BeforeCommit)?;
-        // Why one is refused, the database may know better.
-        if plan.is_empty() || answers.iter().any(Result::is_err) {
-            return Ok(None);
-        }
-        failpoint!("append.before_commit");
-        let begun = async { session.client.batch_execute(&known::begin()).await };
-        match commit(session, &plan, begun).await {
-            Ok(true) => Ok(Some((answers, plan))),
-            Ok(false) => {
-                self.remembered.overtaken();
-                Ok(None)
-            }
-            Err(BatchFault::Taken(_)) => Ok(None),
-            Err(fault) => Err(fault),
-        }
-    }
-
     /// The connection, made anew if it is gone, tried until `deadline`.
-    async fn session(&mut self, deadline: Instant) -> Result<Session, LogError> {
+    async fn session(&mut self, deadline: Instant) -> Result<Arc<Session>, LogError> {
         if let Some(session) = self
-            .connection
-            .take()
+            .session
+            .as_ref()
             .filter(|session| !session.client.is_closed())
         {
-            return Ok(session);
+            return Ok(Arc::clone(session));
         }
         // While there was none, the database may have been put back.
         self.remembered.forget();
         loop {
-            let connecting = async { Ok(self.connect().await?) };
+            let connecting = async { Ok(Session::connect(&self.config).await?) };
             let error = match within(RECONNECT_LIMIT, connecting).await {
-                Ok(session) => return Ok(session),
+                Ok(session) => return Ok(Arc::clone(self.session.insert(Arc::new(session)))),
                 Err(error) => error,
             };
             if Instant::now() + RETRY_AFTER > deadline {
@@ -226,12 +290,6 @@ impl Writer {
             }
             sleep(RETRY_AFTER).await;
         }
-    }
-
-    async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
-        let client = self.config.connect().await?;
-        let statements = Statements::prepare(&client).await?;
-        Ok(Session { client, statements })
     }
 
     /// Finds out what became of a commit that was not answered. All of the batch share the time for it: others wait
@@ -264,8 +322,11 @@ impl Writer {
         deadline: Instant,
     ) -> Result<Result<Appended, AppendError>, LogError> {
         let session = self.session(deadline).await?;
-        let answer = within(STEP_LIMIT, look(&session.client, append)).await?;
-        self.connection = Some(session);
+        let answer = within(STEP_LIMIT, look(&session, append)).await;
+        if answer.is_err() {
+            self.session = None;
+        }
+        let answer = answer?;
         if let Ok(appended) = &answer {
             self.tail.advance(appended.position);
         }
@@ -273,14 +334,23 @@ impl Writer {
     }
 }
 
-async fn look(client: &Client, append: &Append) -> Result<Result<Appended, AppendError>, LogError> {
-    client.batch_execute(&known::begin()).await?;
+/// What becomes of the transaction that was sent first, of some. Cancel-safe.
+async fn next_outcome(flights: &mut VecDeque<Flight>) -> Outcome {
+    match flights.front_mut() {
+        Some(first) => first.outcome().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn look(session: &Session, append: &Append) -> Result<Result<Appended, AppendError>, LogError> {
+    let client = &session.client;
+    session.begin_alone().await?;
     let appended = known::find_earlier(client, append).await?;
     let receipt = match &append.receipt {
         Some(receipt) => reader::receipt(client, &receipt.key).await?,
         None => None,
     };
-    client.batch_execute("COMMIT").await?;
+    session.end_alone().await?;
     Ok(match (appended, receipt) {
         (Some(appended), _) => Ok(appended),
         (None, Some(receipt)) => Err(AppendError::ReceiptExists(Box::new(receipt))),
@@ -288,195 +358,6 @@ async fn look(client: &Client, append: &Append) -> Result<Result<Appended, Appen
             "the commit did not happen",
         ))),
     })
-}
-
-/// What a statement is given.
-type Values<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
-type Answers = Vec<Result<Appended, AppendError>>;
-
-/// Writes a batch in two round trips: one begins the transaction and reads what the batch touches, the other stores and commits.
-async fn asking(session: &Session, batch: &[&Append]) -> Result<(Answers, Plan), BatchFault> {
-    let Session { client, statements } = session;
-    let asked = async { decide(Known::read(client, statements, batch).await?, batch) };
-    let (answers, plan) = within(STEP_LIMIT, asked)
-        .await
-        .map_err(BatchFault::BeforeCommit)?;
-    failpoint!("append.before_commit");
-    match commit(session, &plan, ready(Ok(()))).await? {
-        true => Ok((answers, plan)),
-        false => Err(BatchFault::BeforeCommit(LogError::Corrupt(
-            "the log's head moved under its lock".to_owned(),
-        ))),
-    }
-}
-
-fn decide(known: Known, batch: &[&Append]) -> Result<(Answers, Plan), LogError> {
-    let mut plan = Plan::new(known, now_micros())?;
-    let answers = batch.iter().map(|append| plan.append(append)).collect();
-    Ok((answers, plan))
-}
-
-/// Stores the plan and commits, behind what `begun` sends, all sent before the first answer is waited for. False when the log's
-/// head is not where the plan stands: then nothing was written.
-async fn commit(
-    session: &Session,
-    plan: &Plan,
-    begun: impl Future<Output = Result<(), tokio_postgres::Error>>,
-) -> Result<bool, BatchFault> {
-    let Session { client, statements } = session;
-    let mut storing = pin!(async {
-        let ((), is_stored) = futures::try_join!(begun, store(client, statements, plan))?;
-        Ok(is_stored)
-    });
-    // The first poll sends every statement. What fails in it was not sent, and then the commit is not sent either.
-    let stored = match futures::poll!(storing.as_mut()) {
-        Poll::Ready(Err(error)) => {
-            let error: tokio_postgres::Error = error;
-            return Err(BatchFault::BeforeCommit(error.into()));
-        }
-        Poll::Ready(Ok(is_stored)) => ready(Ok(is_stored)).left_future(),
-        Poll::Pending => storing.right_future(),
-    };
-    let answered = async { Ok(futures::join!(stored, client.batch_execute("COMMIT"))) };
-    let (stored, committed) = within(STEP_LIMIT, answered).await.map_err(BatchFault::InCommit)?;
-    let is_stored = stored.map_err(BatchFault::of_statement)?;
-    committed.map_err(|error| BatchFault::InCommit(error.into()))?;
-    Ok(is_stored)
-}
-
-/// Sends every statement before the first answer is waited for. All must succeed: a commit after one that failed only rolls
-/// back. False when the head is elsewhere and nothing was stored.
-async fn store(client: &Client, statements: &Statements, plan: &Plan) -> Result<bool, tokio_postgres::Error> {
-    if plan.is_empty() {
-        return Ok(true);
-    }
-    let ((), (), (), (), is_moved) = futures::try_join!(
-        store_events(client, statements, plan),
-        store_streams(client, statements, plan),
-        store_claims(client, statements, plan),
-        store_receipts(client, statements, plan),
-        move_head(client, statements, plan),
-    )?;
-    Ok(is_moved)
-}
-
-/// The last statement: the ones before it hold where the head was.
-async fn move_head(
-    client: &Client,
-    statements: &Statements,
-    plan: &Plan,
-) -> Result<bool, tokio_postgres::Error> {
-    let (position, recorded_at) = (to_sql(plan.position().0), plan.recorded_at());
-    let after = to_sql(plan.after().0);
-    let head: Values<'_, 3> = [&position, &recorded_at, &after];
-    Ok(client.execute(&statements.move_head, &head).await? == 1)
-}
-
-async fn store_events(
-    client: &Client,
-    statements: &Statements,
-    plan: &Plan,
-) -> Result<(), tokio_postgres::Error> {
-    let events = || plan.events.iter().map(|(_, event)| event);
-    let streams: Vec<i64> = plan.events.iter().map(|(no, _)| *no).collect();
-    let positions: Vec<i64> = events().map(|event| to_sql(event.position.0)).collect();
-    let versions: Vec<i64> = events().map(|event| to_sql(event.version.0)).collect();
-    let types: Vec<&str> = events().map(|event| event.event_type.as_str()).collect();
-    let ids: Vec<uuid::Uuid> = events().map(|event| event.id.0).collect();
-    let hashes: Vec<&[u8]> = events().map(|event| &event.leaf_hash[..]).collect();
-    let records: Vec<&[u8]> = events().map(|event| &event.record[..]).collect();
-    let after = to_sql(plan.after().0);
-    let values: Values<'_, 8> = [
-        &positions, &streams, &versions, &types, &ids, &hashes, &records, &after,
-    ];
-    client.execute(&statements.insert_events, &values).await?;
-    Ok(())
-}
-
-async fn store_streams(
-    client: &Client,
-    statements: &Statements,
-    plan: &Plan,
-) -> Result<(), tokio_postgres::Error> {
-    let (mut names, mut numbers, mut versions, mut positions) = (vec![], vec![], vec![], vec![]);
-    for (stream, head) in plan.moved() {
-        names.push(stream.as_str());
-        numbers.push(head.no);
-        versions.push(to_sql(head.version.0));
-        positions.push(to_sql(head.position.0));
-    }
-    client
-        .execute(
-            &statements.move_streams,
-            &[&names, &numbers, &versions, &positions, &to_sql(plan.after().0)],
-        )
-        .await?;
-    Ok(())
-}
-
-async fn store_claims(
-    client: &Client,
-    statements: &Statements,
-    plan: &Plan,
-) -> Result<(), tokio_postgres::Error> {
-    if plan.claims.is_empty() {
-        return Ok(());
-    }
-    let kinds: Vec<&str> = plan.claims.keys().map(|claim| claim.kind.as_ref()).collect();
-    let digests: Vec<&[u8]> = plan.claims.keys().map(|claim| &claim.digest[..]).collect();
-    let held = || {
-        plan.claims
-            .iter()
-            .filter_map(|(claim, holder)| Some((claim, holder.as_ref()?)))
-    };
-    let held_kinds: Vec<&str> = held().map(|(claim, _)| claim.kind.as_ref()).collect();
-    let held_digests: Vec<&[u8]> = held().map(|(claim, _)| &claim.digest[..]).collect();
-    let streams: Vec<&str> = held().map(|(_, stream)| stream.as_str()).collect();
-    let changed: Values<'_, 2> = [&kinds, &digests];
-    let held: Values<'_, 3> = [&held_kinds, &held_digests, &streams];
-    futures::try_join!(
-        client.execute(&statements.delete_claims, &changed),
-        client.execute(&statements.insert_claims, &held),
-    )?;
-    Ok(())
-}
-
-async fn store_receipts(
-    client: &Client,
-    statements: &Statements,
-    plan: &Plan,
-) -> Result<(), tokio_postgres::Error> {
-    if plan.receipts.is_empty() {
-        return Ok(());
-    }
-    let receipts = || plan.receipts.iter().map(|(receipt, _)| receipt);
-    let keys: Vec<&[u8]> = receipts().map(|receipt| &receipt.key.0[..]).collect();
-    let fingerprints: Vec<&[u8]> = receipts().map(|receipt| &receipt.fingerprint[..]).collect();
-    let answers: Vec<&[u8]> = receipts().map(|receipt| &receipt.answer[..]).collect();
-    let subjects: Vec<Option<uuid::Uuid>> = receipts()
-        .map(|receipt| receipt.subject.map(|subject| subject.0))
-        .collect();
-    let positions: Vec<i64> = plan
-        .receipts
-        .iter()
-        .map(|(_, position)| to_sql(position.0))
-        .collect();
-    let times = vec![plan.recorded_at(); plan.receipts.len()];
-    client
-        .execute(
-            &statements.insert_receipts,
-            &[
-                &keys,
-                &fingerprints,
-                &answers,
-                &subjects,
-                &positions,
-                &times,
-                &to_sql(plan.after().0),
-            ],
-        )
-        .await?;
-    Ok(())
 }
 
 fn refuse_all(batch: Vec<WaitingAppend>, error: &LogError) {

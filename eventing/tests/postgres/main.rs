@@ -1,5 +1,7 @@
 //! The log in PostgreSQL, on a private server.
 
+mod behind;
+#[path = "../server/mod.rs"]
 mod server;
 
 use std::time::Duration;
@@ -44,32 +46,42 @@ async fn a_transaction_that_stays_open_is_passed_by_no_reader() {
     assert_eq!(appended.position, Position(2));
 }
 
-/// Holds the log's lock in a session of its own, with a record inserted and not committed, until it is dropped.
+/// Holds the log's lock in a session of its own, with a record inserted and not committed, until it is dropped. The log holds one
+/// record.
 fn hold(url: &str) -> Held {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-    let mut psql = Command::new("psql")
-        .args(["-X", "-q", "-d", url])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("psql starts");
-    let mut stdin = psql.stdin.take().expect("its input");
-    stdin
-        .write_all(
-            b"BEGIN; SELECT pg_advisory_xact_lock(x'53656775654C6F67'::bigint);
-              INSERT INTO segue.streams VALUES (2, 'test-held', 1, 2);
-              INSERT INTO segue.events SELECT 2, 2, 1, type, gen_random_uuid(), leaf_hash, record FROM segue.events WHERE position = 1;\n",
-        )
-        .expect("it takes it");
-    stdin.flush().expect("it takes it");
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(x'53656775654C6F67'::bigint)";
+    let insert = "INSERT INTO segue.streams VALUES (2, 'test-held', 1, 2);
+        INSERT INTO segue.events SELECT 2, 2, 1, type, gen_random_uuid(), leaf_hash, record FROM segue.events WHERE position = 1";
+    let mut held = Held::start(url);
+    held.say(&format!("{lock}; {insert};"));
     std::thread::sleep(Duration::from_millis(500));
-    Held { psql, _stdin: stdin }
+    held
 }
 
+/// A session of a program of its own, which ends with its value, and with it its transaction.
 struct Held {
     psql: std::process::Child,
-    _stdin: std::process::ChildStdin,
+    stdin: std::process::ChildStdin,
+}
+
+impl Held {
+    fn start(url: &str) -> Self {
+        use std::process::{Command, Stdio};
+        let mut psql = Command::new("psql")
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("psql starts");
+        let stdin = psql.stdin.take().expect("its input");
+        Self { psql, stdin }
+    }
+
+    fn say(&mut self, sql: &str) {
+        use std::io::Write;
+        writeln!(self.stdin, "{sql}").expect("it takes it");
+        self.stdin.flush().expect("it takes it");
+    }
 }
 
 impl Drop for Held {
@@ -95,8 +107,12 @@ mod faults {
 
     /// A log behind a proxy, and the same log straight.
     async fn behind_proxy() -> (Proxy, EventLog, LogUnderTest) {
-        let url = SERVER.new_database().expect("a database");
-        let straight = LogUnderTest::postgres(&url).await;
+        behind_proxy_to(&SERVER.new_database().expect("a database")).await
+    }
+
+    /// The same in the empty database at `url`.
+    pub(super) async fn behind_proxy_to(url: &str) -> (Proxy, EventLog, LogUnderTest) {
+        let straight = LogUnderTest::postgres(url).await;
         let proxy = Proxy::start(SERVER.port()).await.expect("a proxy");
         let url = url.replace(&format!(":{}/", SERVER.port()), &format!(":{}/", proxy.port()));
         let config = PostgresConfig::parse(&url).expect("a URL");
@@ -352,7 +368,7 @@ mod opening {
             second.expect("the other waits").applied,
         ];
         applied.sort();
-        assert_eq!(applied, [vec![], vec![1, 2, 3, 4, 5, 6]]);
+        assert_eq!(applied, [vec![], vec![1, 2, 3, 4, 5, 6, 7]]);
         EventLog::open_postgres(config).await.expect("it opens now");
     }
 
