@@ -48,6 +48,16 @@ fn begin(log: &EventLog, appends: impl IntoIterator<Item = Append>) -> Vec<JoinH
     appends.collect()
 }
 
+/// A session that holds the log's lock, and a transaction that was sent and waits for it.
+async fn first_that_waits(url: &str, log: &EventLog, stream: &StreamId) -> (Held, Vec<JoinHandle<Answer>>) {
+    let mut other = Held::start(url);
+    other.say(LOCK);
+    sleep(MOMENT).await;
+    let begun = begin(log, [at(stream, 1)]);
+    sleep(MOMENT).await;
+    (other, begun)
+}
+
 async fn answers(begun: Vec<JoinHandle<Answer>>) -> Vec<Answer> {
     let ended = join_all(begun).await.into_iter();
     ended.map(|ended| ended.expect("no panic")).collect()
@@ -64,11 +74,7 @@ async fn what_was_sent_behind_a_transaction_that_came_to_nothing_is_written_afte
     let url = SERVER.new_database().expect("a database");
     let log = LogUnderTest::postgres(&url).await.log;
     let streams = streams(&log).await;
-    let mut other = Held::start(&url);
-    other.say(LOCK);
-    sleep(MOMENT).await;
-    let mut begun = begin(&log, [at(&streams[0], 1)]);
-    sleep(MOMENT).await;
+    let (mut other, mut begun) = first_that_waits(&url, &log, &streams[0]).await;
     // In a runtime of one thread they come in this order, so the first is surely sent behind.
     let behind = streams[1..].iter().map(|stream| at(stream, 1));
     begun.extend(begin(&log, [at(&streams[0], 2)].into_iter().chain(behind)));
@@ -90,11 +96,7 @@ async fn a_second_transaction_is_sent_behind_the_first_and_both_are_answered_tru
     let url = SERVER.new_database().expect("a database");
     let (proxy, log, straight) = behind_proxy_to(&url).await;
     let streams = streams(&log).await;
-    let mut other = Held::start(&url);
-    other.say(LOCK);
-    sleep(MOMENT).await;
-    let mut begun = begin(&log, [at(&streams[0], 1)]);
-    sleep(MOMENT).await;
+    let (mut other, mut begun) = first_that_waits(&url, &log, &streams[0]).await;
     proxy.make(Trouble::ResetAfter(b"COMMIT".to_vec()));
     begun.extend(begin(&log, streams[1..].iter().map(|stream| at(stream, 1))));
     sleep(MOMENT).await;
@@ -139,6 +141,7 @@ async fn what_was_answered_as_not_done_never_happens_later() {
         matches!(&answers[..], [Err(AppendError::Unavailable(_))]),
         "{answers:?}"
     );
+    // It was answered after ten seconds, so what was late has arrived by then.
     sleep(late.saturating_sub(Duration::from_secs(8))).await;
     assert_eq!(versions(&straight.log, &stream).await, [1]);
     let again = log.append(at(&stream, 1)).await.expect("it goes on");

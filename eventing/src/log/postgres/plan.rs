@@ -58,7 +58,8 @@ impl Plan {
         self.known.mark
     }
 
-    /// The mark that the batch leaves. Who finds it there knows that all of the batch was written, and nothing since.
+    /// The mark that the batch leaves. Who finds it at [`position`](Self::position) knows that all of the batch was written, and
+    /// nothing since.
     pub(super) fn mark(&self) -> Uuid {
         self.mark
     }

@@ -34,8 +34,8 @@ use crate::log::{LogError, error::not_written};
 /// Appends in one transaction at most: beyond some hundreds a commit's share of the cost is small, and those
 /// who wait for the next one wait longer.
 const BATCH_LEN_MAX: usize = 512;
-/// Appends that are sent behind a transaction without waiting for its answer, at least: fewer would cost a transaction more than
-/// the wait that they are spared.
+/// Appends that are sent behind a transaction without waiting for its answer, at least: each transaction has a cost of its own,
+/// however few share it.
 const BEHIND_LEN_MIN: usize = 16;
 /// Transactions under way: one that the database works on, and one that it finds when it has done that.
 const FLIGHTS_MAX: usize = 2;
@@ -98,7 +98,11 @@ impl Writer {
             let room = BATCH_LEN_MAX - batch.len();
             tokio::select! {
                 biased;
-                outcome = next_outcome(&mut self.flights), if !self.flights.is_empty() => self.land(outcome).await,
+                outcome = first_outcome(&mut self.flights), if !self.flights.is_empty() => {
+                    if let Some(first) = self.flights.pop_front() {
+                        self.take_in(first.sent, outcome).await;
+                    }
+                }
                 count = jobs.recv_many(&mut batch, room), if is_open && room > 0 => is_open = count > 0,
             }
             if self.flights.is_empty() && !batch.is_empty() {
@@ -126,8 +130,9 @@ impl Writer {
     async fn append_all(&mut self, batch: Vec<WaitingAppend>) {
         failpoint!("append.before_begin");
         if let Err(batch) = self.send(batch) {
-            while let Some(outcome) = self.next_landed().await {
-                self.land(outcome).await;
+            while let Some(flight) = self.flights.pop_front() {
+                let (sent, outcome) = flight.land().await;
+                self.take_in(sent, outcome).await;
             }
             self.ask(batch).await;
         }
@@ -136,11 +141,7 @@ impl Writer {
     /// Sends a batch on what is remembered, and waits for nothing. Gives it back, with nothing sent, when something must be looked
     /// up first.
     fn send(&mut self, batch: Vec<WaitingAppend>) -> Result<(), Vec<WaitingAppend>> {
-        let session = self
-            .session
-            .as_ref()
-            .filter(|session| !session.client.is_closed());
-        let Some(session) = session else {
+        let Some(session) = self.open_session() else {
             return Err(batch);
         };
         let begun = Instant::now();
@@ -161,26 +162,16 @@ impl Writer {
             plan: Arc::new(plan),
             begun,
         };
-        let flight = Flight::take_off(session, sent, self.flights.len());
+        let flight = Flight::take_off(&session, sent, self.flights.len());
         self.flights.push_back(flight);
         Ok(())
     }
 
-    async fn next_landed(&mut self) -> Option<Outcome> {
-        match self.flights.is_empty() {
-            true => None,
-            false => Some(next_outcome(&mut self.flights).await),
-        }
-    }
-
-    /// Takes in what became of the transaction that was sent first.
-    async fn land(&mut self, outcome: Outcome) {
-        let Some(first) = self.flights.pop_front() else {
-            return;
-        };
+    /// Takes in what became of the transaction that was sent before all that are under way.
+    async fn take_in(&mut self, sent: Sent, outcome: Outcome) {
         match outcome {
-            Ok(true) => self.committed(first.sent),
-            failed => self.recover(first.sent, failed).await,
+            Ok(true) => self.committed(sent),
+            failed => self.recover(sent, failed).await,
         }
     }
 
@@ -268,14 +259,15 @@ impl Writer {
         }
     }
 
+    fn open_session(&self) -> Option<Arc<Session>> {
+        let session = self.session.as_ref();
+        session.filter(|session| !session.client.is_closed()).cloned()
+    }
+
     /// The connection, made anew if it is gone, tried until `deadline`.
     async fn session(&mut self, deadline: Instant) -> Result<Arc<Session>, LogError> {
-        if let Some(session) = self
-            .session
-            .as_ref()
-            .filter(|session| !session.client.is_closed())
-        {
-            return Ok(Arc::clone(session));
+        if let Some(session) = self.open_session() {
+            return Ok(session);
         }
         // While there was none, the database may have been put back.
         self.remembered.forget();
@@ -335,7 +327,7 @@ impl Writer {
 }
 
 /// What becomes of the transaction that was sent first, of some. Cancel-safe.
-async fn next_outcome(flights: &mut VecDeque<Flight>) -> Outcome {
+async fn first_outcome(flights: &mut VecDeque<Flight>) -> Outcome {
     match flights.front_mut() {
         Some(first) => first.outcome().await,
         None => std::future::pending().await,
