@@ -19,3 +19,4 @@ pub mod playlists;
 pub mod report;
 pub mod scale;
 pub mod server;
+mod wire;

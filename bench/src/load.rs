@@ -1,6 +1,5 @@
-//! Load: many kept-alive connections, each sending its next request when the last was answered.
-//!
-//! It speaks through hyper itself, without a pool in between, because on one machine the clients' work is taken from the server.
+//! Load: many kept-alive connections, each sending its next request when the last was answered; and single requests, which go
+//! through hyper itself, without a pool in between.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::numbers::Latencies;
+use crate::wire::Wire;
 
 /// One request of a load, made anew each time.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub struct Bounds {
 }
 
 /// What a load did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// How long each request took.
     pub latencies: Latencies,
@@ -76,7 +76,7 @@ impl Loaded {
     }
 }
 
-/// Runs a load against `address`. `shot(connection, n)` makes the n-th request of a connection.
+/// Runs a load against `address`, on a thread of its own. `shot(connection, n)` makes the n-th request of a connection.
 ///
 /// # Errors
 /// At the first answer with an unexpected status, and when a connection breaks; nothing more is sent then.
@@ -87,15 +87,25 @@ where
     if !address.ip().is_loopback() {
         bail!("{address} is not a loopback address: load is for this machine only");
     }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    tokio::task::spawn_blocking(move || runtime.block_on(all(address, bounds, shot))).await?
+}
+
+async fn all<F>(address: SocketAddr, bounds: Bounds, shot: F) -> Result<Loaded>
+where
+    F: Fn(usize, usize) -> Shot + Clone + Send + 'static,
+{
     let each_max = (bounds.requests_max / bounds.connections).max(1);
-    let mut connections = Vec::new();
+    let mut wires = Vec::new();
     for _ in 0..bounds.connections {
-        connections.push(connect(address).await?);
+        wires.push(Wire::connect(address).await?);
     }
     let began = Instant::now();
     let deadline = began + bounds.duration;
     let mut tasks = JoinSet::new();
-    for (index, mut connection) in connections.into_iter().enumerate() {
+    for (index, mut wire) in wires.into_iter().enumerate() {
         let shot = shot.clone();
         tasks.spawn(async move {
             let mut latencies = Latencies::default();
@@ -104,7 +114,7 @@ where
                 if sent >= deadline {
                     break;
                 }
-                fire(&mut connection, &shot(index, n)).await?;
+                wire.ask(&shot(index, n)).await?;
                 latencies.push(sent.elapsed());
             }
             anyhow::Ok(latencies)

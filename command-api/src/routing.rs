@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     middleware::{self, Next},
     response::Response,
 };
@@ -14,15 +14,20 @@ use crate::{metrics, panics, routes, state::ApiState, traces};
 /// is put into its trace, and what was answered is counted.
 pub fn router(state: ApiState) -> Router {
     routes::routes()
-        .layer(middleware::from_fn(panics::catch))
-        .layer(middleware::from_fn(harden))
-        .layer(middleware::from_fn(traces::follow))
-        .layer(middleware::from_fn_with_state(state.clone(), metrics::measure))
+        .layer(middleware::from_fn_with_state(state.clone(), surround))
         .with_state(state)
 }
 
-async fn harden(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// All of it in one layer: each layer more would box every request's future and body once more.
+async fn surround(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    let answer = async |request| harden(panics::catch(request, next).await);
+    metrics::measure(api.http_measures(), request, |request| {
+        traces::follow(request, answer)
+    })
+    .await
+}
+
+fn harden(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert("x-content-type-options", HeaderValue::from_static("nosniff"));

@@ -3,7 +3,7 @@
 //! From here on inwards the header `traceparent` names the span of this request, or the caller's where none is told, in a form
 //! that was checked; handlers hand it on with what they append. Log lines that are written meanwhile tell the trace.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use eventing::traces::{Kind, Running, TraceContext};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
@@ -16,19 +16,22 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 const TOLD: &str = "/v1/";
 
 /// Puts the request into its trace, and tells its span if that is wanted.
-pub(crate) async fn follow(mut request: Request, next: Next) -> Response {
+pub(crate) async fn follow<F>(mut request: Request, answer: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let caller = caller(request.headers());
     let span = begin(&request, caller);
     let Some(context) = span.as_ref().map(Running::context).or(caller) else {
         request.headers_mut().remove(TRACEPARENT);
-        return next.run(request).await;
+        return answer(request).await;
     };
     if let Ok(value) = HeaderValue::try_from(context.to_string()) {
         request.headers_mut().insert(TRACEPARENT, value);
     }
     // An error's line is to tell its trace whatever else is written.
     let lines = tracing::error_span!("request", trace_id = %context.trace());
-    let response = next.run(request).instrument(lines).await;
+    let response = answer(request).instrument(lines).await;
     end(span, &response);
     response
 }

@@ -1,6 +1,7 @@
 //! Durable commands a second through HTTP: ratings, each acknowledged after its commit.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -8,7 +9,7 @@ use super::limits::syncs_per_second;
 use super::{REQUESTS_MAX, Ratings, Setting, listeners, serve, track_ids};
 use crate::client::Client;
 use crate::cpu::CpuWatch;
-use crate::load::{self, Bounds};
+use crate::load::{self, Bounds, Loaded};
 use crate::numbers::{mebibytes, thousands};
 use crate::report::Row;
 
@@ -32,7 +33,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let idle = server.memory()?;
     let mut rows = Vec::new();
     for connections in CONNECTIONS {
-        let (rate, row) = under_load.commands("", connections).await?;
+        let (rate, row) = under_load.commands(connections).await?;
         rows.push(beside(setting, folder.path(), connections, rate, row).await?);
     }
     let memory = server.memory()?;
@@ -72,25 +73,35 @@ impl<'a> UnderLoad<'a> {
         })
     }
 
-    /// Commands a second on so many connections, and the row that says so. Every connection goes round its share of the
-    /// listeners.
-    pub(super) async fn commands(&self, where_: &str, connections: usize) -> Result<(f64, Row)> {
-        let watch = CpuWatch::start();
+    /// Commands on so many connections, every one of which goes round its share of the listeners.
+    pub(super) async fn load(&self, connections: usize, duration: Duration) -> Result<Loaded> {
         let bounds = Bounds {
             connections,
-            duration: self.setting.duration(),
+            duration,
             requests_max: REQUESTS_MAX,
         };
         let ratings = self.ratings.clone();
-        let loaded = load::run(self.address, bounds, move |connection, n| {
+        load::run(self.address, bounds, move |connection, n| {
             ratings.next(connection + n * connections)
         })
-        .await?;
-        let rate = loaded.per_second();
-        let value = format!("{}/s, {}", thousands(rate), loaded.latencies.p50_p99());
-        let what = format!("durable commands through HTTP{where_}, {connections} connections");
-        Ok((rate, Row::new(what, value, watch.others())))
+        .await
     }
+
+    /// Commands a second on so many connections, and the row that says so.
+    async fn commands(&self, connections: usize) -> Result<(f64, Row)> {
+        let watch = CpuWatch::start();
+        let loaded = self.load(connections, self.setting.duration()).await?;
+        Ok((loaded.per_second(), row("", connections, &loaded, watch.others())))
+    }
+}
+
+pub(super) fn row(where_: &str, connections: usize, loaded: &Loaded, others: f64) -> Row {
+    let rate = thousands(loaded.per_second());
+    Row::new(
+        format!("durable commands through HTTP{where_}, {connections} connections"),
+        format!("{rate}/s, {}", loaded.latencies.p50_p99()),
+        others,
+    )
 }
 
 async fn beside(

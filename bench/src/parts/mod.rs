@@ -69,6 +69,18 @@ impl Setting {
         }
     }
 
+    /// How many turns are taken by what is compared.
+    #[must_use]
+    pub fn turns(&self) -> usize {
+        self.pick(1, 3)
+    }
+
+    /// How long each lasts.
+    #[must_use]
+    pub fn turn(&self) -> Duration {
+        self.duration() / 2
+    }
+
     /// One of two numbers: the first when the run is quick.
     #[must_use]
     pub fn pick<T>(&self, quick: T, full: T) -> T {

@@ -12,12 +12,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use super::REQUESTS_MAX;
 use super::commands::LISTENERS;
-use super::{REQUESTS_MAX, Setting};
-use crate::cpu::CpuWatch;
 use crate::load::{self, Bounds, Loaded, Shot, get_status};
-use crate::numbers::thousands;
-use crate::report::Row;
 use crate::server::free_address;
 
 const NAME: &str = "cqrs-es-postgres";
@@ -65,10 +62,10 @@ impl Peer {
     ///
     /// # Errors
     /// At the first unexpected answer.
-    pub async fn ratings(&self, setting: &Setting, connections: usize) -> Result<Loaded> {
+    pub async fn ratings(&self, connections: usize, duration: Duration) -> Result<Loaded> {
         let bounds = Bounds {
             connections,
-            duration: setting.duration(),
+            duration,
             requests_max: REQUESTS_MAX,
         };
         let measurement = uuid::Uuid::now_v7();
@@ -88,23 +85,6 @@ impl Peer {
             }
         })
         .await
-    }
-
-    /// Measures it, and puts it beside what was measured in `row`, `rate` a second.
-    ///
-    /// # Errors
-    /// At the first unexpected answer.
-    pub async fn beside(&self, setting: &Setting, connections: usize, rate: f64, row: Row) -> Result<Row> {
-        let watch = CpuWatch::start();
-        let loaded = self.ratings(setting, connections).await?;
-        let others = watch.others();
-        let peer = loaded.per_second();
-        let text = format!(
-            "axum with cqrs-es and postgres-es: {}/s, {}",
-            thousands(peer),
-            loaded.latencies.p50_p99()
-        );
-        Ok(row.beside(text, rate / peer).among(others))
     }
 }
 

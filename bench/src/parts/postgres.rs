@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::Result;
 use servers::Postgres;
 
-use super::commands::{CONNECTIONS, TRACKS, UnderLoad};
+use super::commands::{self, CONNECTIONS, TRACKS, UnderLoad};
 use super::peer::Peer;
 use super::{Setting, generate_catalogue, serve};
 use crate::cpu::CpuWatch;
+use crate::load::Loaded;
 use crate::numbers::thousands;
 use crate::report::Row;
 use crate::server::Program;
@@ -42,8 +43,12 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let under_load = UnderLoad::new(setting, server.address()).await?;
     let mut rows = Vec::new();
     for connections in CONNECTIONS {
-        let (rate, row) = under_load.commands(" on PostgreSQL", connections).await?;
-        rows.extend(beside.measure(setting, connections, rate, row).await?);
+        let mut compared = Compared::new(setting, &under_load, &beside, connections);
+        for _ in 0..setting.turns() {
+            compared.commands().await?;
+            compared.peers().await?;
+        }
+        rows.extend(compared.rows(" on PostgreSQL"));
     }
     server.stop().await?;
     Ok(rows)
@@ -81,32 +86,96 @@ impl<'a> Beside<'a> {
         let peer = Peer::start(database).await?;
         Ok(Self { database, peer })
     }
+}
 
-    /// `row`, measured at `rate` a second, beside `pgbench` and beside the peer.
-    pub(super) async fn measure(
-        &self,
-        setting: &Setting,
+/// Commands beside `pgbench` and beside the peer, all on so many connections and in turns: a machine changes within a minute.
+pub(super) struct Compared<'a> {
+    setting: &'a Setting,
+    under_load: &'a UnderLoad<'a>,
+    beside: &'a Beside<'a>,
+    connections: usize,
+    commands: Loaded,
+    inserts: Vec<f64>,
+    service: Loaded,
+    others: [f64; 3],
+}
+
+impl<'a> Compared<'a> {
+    pub(super) fn new(
+        setting: &'a Setting,
+        under_load: &'a UnderLoad<'a>,
+        beside: &'a Beside<'a>,
         connections: usize,
-        rate: f64,
-        row: Row,
-    ) -> Result<[Row; 2]> {
-        let clients = connections.min(CLIENTS_MAX);
-        let duration = setting.duration().max(PGBENCH_MIN);
+    ) -> Self {
+        Self {
+            setting,
+            under_load,
+            beside,
+            connections,
+            commands: Loaded::default(),
+            inserts: Vec::new(),
+            service: Loaded::default(),
+            others: [0.0; 3],
+        }
+    }
+
+    /// A turn of commands.
+    pub(super) async fn commands(&mut self) -> Result<()> {
         let watch = CpuWatch::start();
-        let alone = self.database.pgbench(DATABASE, INSERT, clients, duration)?;
-        let others = watch.others();
-        let text = format!(
-            "pgbench, one such row a transaction, {clients} clients: {}/s",
-            thousands(alone)
+        let (load, duration) = (self.under_load, self.setting.turn());
+        self.commands.extend(load.load(self.connections, duration).await?);
+        self.among(0, &watch);
+        Ok(())
+    }
+
+    /// A turn of each peer.
+    pub(super) async fn peers(&mut self) -> Result<()> {
+        let Beside { database, peer } = self.beside;
+        let duration = self.setting.turn();
+        let watch = CpuWatch::start();
+        self.inserts
+            .push(database.pgbench(DATABASE, INSERT, self.clients(), duration.max(PGBENCH_MIN))?);
+        self.among(1, &watch);
+        let watch = CpuWatch::start();
+        self.service
+            .extend(peer.ratings(self.connections, duration).await?);
+        self.among(2, &watch);
+        Ok(())
+    }
+
+    fn among(&mut self, who: usize, watch: &CpuWatch) {
+        self.others[who] = self.others[who].max(watch.others());
+    }
+
+    fn clients(&self) -> usize {
+        self.connections.min(CLIENTS_MAX)
+    }
+
+    /// The commands beside `pgbench`, and beside the peer.
+    pub(super) fn rows(self, where_: &str) -> [Row; 2] {
+        let rate = self.commands.per_second();
+        let inserts = self.inserts.iter().sum::<f64>() / self.inserts.len().max(1) as f64;
+        let served = self.service.per_second();
+        let of_rows = format!(
+            "pgbench, one such row a transaction, {} clients: {}/s",
+            self.clients(),
+            thousands(inserts)
         );
-        let of_service = self.peer.beside(setting, connections, rate, row.clone()).await?;
-        let of_rows = row.beside(text, rate / alone).among(others);
-        Ok(match connections {
+        let of_service = format!(
+            "axum with cqrs-es and postgres-es: {}/s, {}",
+            thousands(served),
+            self.service.latencies.p50_p99()
+        );
+        let [ours, during_inserts, during_service] = self.others;
+        let row = commands::row(where_, self.connections, &self.commands, ours);
+        let of_rows = row.clone().beside(of_rows, rate / inserts).among(during_inserts);
+        let of_service = row.beside(of_service, rate / served).among(during_service);
+        match self.connections {
             64 => [
                 of_rows.reach(">= 5,000/s; ratio >= 0.6"),
                 of_service.reach(">= 5 times the peer, with a lower p99"),
             ],
             _ => [of_rows, of_service],
-        })
+        }
     }
 }

@@ -3,15 +3,14 @@
 use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
+    extract::{MatchedPath, Request},
     response::Response,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::{routes::ROUTES, state::ApiState};
+use crate::routes::ROUTES;
 
 /// From a read out of memory to a reader who waits for what is not there yet.
 const BOUNDS_S: [f64; 14] = [
@@ -78,16 +77,22 @@ impl HttpMeasures {
 }
 
 /// Counts every request that is answered. One whose client goes away before is not.
-pub(crate) async fn measure(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+pub(crate) async fn measure<F>(
+    measures: &HttpMeasures,
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let asked = Asked {
         route: route_of(&request),
         method: method_of(&request),
     };
     let begun = Instant::now();
-    let response = next.run(request).await;
+    let response = answer(request).await;
     let took_s = begun.elapsed().as_secs_f64();
-    api.http_measures()
-        .answered(asked, response.status().as_u16(), took_s);
+    measures.answered(asked, response.status().as_u16(), took_s);
     response
 }
 

@@ -307,10 +307,10 @@ impl<H: Handler> Consumer<H> {
         batch: Vec<Delivery>,
         own: Vec<Arc<RecordedEvent>>,
     ) -> Result<(), Ended> {
-        let is_busy = batch.len() + own.len() >= self.applier.settings.busy_from;
-        let next = Instant::now() + self.applier.settings.busy_interval;
+        let interval = self.applier.settings.interval_after(batch.len() + own.len());
+        let next = Instant::now() + interval;
         self.take(batch, own).await?;
-        if is_busy {
+        if !interval.is_zero() {
             tokio::select! {
                 () = self.applier.patience.shutdown.cancelled() => {}
                 () = tokio::time::sleep_until(next.into()) => {}

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// So much further apart are batches for each event: below 5,000 events a second they stay as near as they may be, above they
+/// draw apart, where a transaction of the view store is what a busy machine does most of.
+const EVENT_INTERVAL: Duration = Duration::from_micros(200);
+
 /// A consumer's bounds. The defaults suit both stacks; tests shorten the times.
 #[derive(Debug, Clone)]
 pub struct ConsumerSettings {
@@ -14,6 +18,8 @@ pub struct ConsumerSettings {
     /// While the queue is busy, batches begin at least this far apart: what gathers meanwhile shares one transaction
     /// and one reading and writing of each view. Readers that wait for a position wait this much longer.
     pub busy_interval: Duration,
+    /// How far apart batches begin at most, when so much comes that sharing saves more than waiting costs.
+    pub busy_interval_max: Duration,
     /// Events read from the log at once when catching up: large enough to make a commit's cost disappear.
     pub catch_up_batch: usize,
     /// About how often the log is asked for what no message told.
@@ -42,6 +48,7 @@ impl Default for ConsumerSettings {
             batch_max: 512,
             busy_from: 16,
             busy_interval: Duration::from_millis(20),
+            busy_interval_max: Duration::from_millis(50),
             catch_up_batch: 4_096,
             heal_every: Duration::from_secs(5),
             trail_every: Duration::from_millis(250),
@@ -52,5 +59,31 @@ impl Default for ConsumerSettings {
             backoff_max: Duration::from_secs(30),
             waiting_max: 1_000,
         }
+    }
+}
+
+impl ConsumerSettings {
+    /// How long after the beginning of a batch of so many events the next may begin. One that was full had more behind it.
+    pub(super) fn interval_after(&self, events: usize) -> Duration {
+        if !(self.busy_from..self.batch_max).contains(&events) {
+            return Duration::ZERO;
+        }
+        let share = EVENT_INTERVAL.saturating_mul(u32::try_from(events).unwrap_or(u32::MAX));
+        share.min(self.busy_interval_max).max(self.busy_interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_draw_apart_as_events_come_faster_and_nothing_waits_behind_a_full_one() {
+        let settings = ConsumerSettings::default();
+        let after = |events| settings.interval_after(events).as_millis();
+        assert_eq!([0, 1, 15].map(after), [0; 3]);
+        assert_eq!([16, 50, 100].map(after), [20; 3]);
+        assert_eq!([150, 200, 250, 511].map(after), [30, 40, 50, 50]);
+        assert_eq!([512, 1_024].map(after), [0; 2]);
     }
 }

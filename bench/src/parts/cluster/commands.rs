@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::super::Setting;
 use super::super::commands::{TRACKS, UnderLoad};
-use super::super::postgres::Beside;
+use super::super::postgres::{Beside, Compared};
 use super::{SETTLE_LIMIT, start};
 use crate::metrics::settled;
 use crate::report::Row;
@@ -21,12 +21,14 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let beside = Beside::start(&cluster.postgres).await?;
     let under_load = UnderLoad::new(setting, rest).await?;
     settled(rest, SETTLE_LIMIT).await?;
-    let (rate, row) = under_load
-        .commands(" on the whole production stack", CONNECTIONS)
-        .await?;
-    // What the load left to be published and folded would be taken from the peers.
-    settled(rest, SETTLE_LIMIT).await?;
-    let rows = beside.measure(setting, CONNECTIONS, rate, row).await?;
+    let mut compared = Compared::new(setting, &under_load, &beside, CONNECTIONS);
+    for _ in 0..setting.turns() {
+        compared.commands().await?;
+        // What the load left to be published and folded would be taken from the peers.
+        settled(rest, SETTLE_LIMIT).await?;
+        compared.peers().await?;
+    }
+    let rows = compared.rows(" on the whole production stack");
     drop(beside);
     cluster.stop().await?;
     Ok(rows.into())
