@@ -214,6 +214,17 @@ impl Cluster {
         ready(&mut self.processes).await
     }
 
+    /// What each process says of its parts, and the end of what it has printed.
+    pub async fn told(&self) -> String {
+        let mut told = String::new();
+        for (role, server) in &self.processes {
+            let ready = crate::load::get_text(server.address(), "/readyz?verbose").await;
+            let (name, ready) = (role.command(), ready.unwrap_or_else(|error| error.to_string()));
+            told += &format!("segue {name}: {ready}\n{}\n", server.output());
+        }
+        told
+    }
+
     /// The processes of `role`.
     pub fn of(&mut self, role: Role) -> impl Iterator<Item = &mut Server> {
         self.processes

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::numbers::Latencies;
-use crate::wire::Wire;
+use crate::wire::{Wire, open};
 
 /// One request of a load, made anew each time.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Loaded {
     }
 }
 
-/// Runs a load against `address`, on a thread of its own. `shot(connection, n)` makes the n-th request of a connection.
+/// Runs a load against `address`. `shot(connection, n)` makes the n-th request of a connection.
 ///
 /// # Errors
 /// At the first answer with an unexpected status, and when a connection breaks; nothing more is sent then.
@@ -87,16 +87,6 @@ where
     if !address.ip().is_loopback() {
         bail!("{address} is not a loopback address: load is for this machine only");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    tokio::task::spawn_blocking(move || runtime.block_on(all(address, bounds, shot))).await?
-}
-
-async fn all<F>(address: SocketAddr, bounds: Bounds, shot: F) -> Result<Loaded>
-where
-    F: Fn(usize, usize) -> Shot + Clone + Send + 'static,
-{
     let each_max = (bounds.requests_max / bounds.connections).max(1);
     let mut wires = Vec::new();
     for _ in 0..bounds.connections {
@@ -165,11 +155,7 @@ pub async fn get_text(address: SocketAddr, path: &str) -> Result<String> {
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("cannot connect to {address}"))?;
-    stream.set_nodelay(true)?;
-    start(stream).await
+    start(open(address).await?).await
 }
 
 async fn start(stream: TcpStream) -> Result<SendRequest<Full<Bytes>>> {
@@ -212,4 +198,101 @@ pub(crate) async fn fire(connection: &mut SendRequest<Full<Bytes>>, shot: &Shot)
         headers: head.headers,
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Gives the n-th request of any connection the n-th of `answers`, in pieces, and hangs up after the last; counts requests.
+    async fn server(answers: Vec<&'static str>) -> Result<(SocketAddr, Arc<AtomicUsize>)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, asked) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (answers, count) = (answers.clone(), Arc::clone(&count));
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4_096];
+                    for answer in answers {
+                        if stream.read(&mut buffer).await? == 0 {
+                            break;
+                        }
+                        count.fetch_add(1, Ordering::SeqCst);
+                        for piece in answer.as_bytes().chunks(30) {
+                            stream.write_all(piece).await?;
+                            tokio::time::sleep(Duration::from_millis(2)).await;
+                        }
+                    }
+                    std::io::Result::Ok(())
+                });
+            }
+        });
+        Ok((address, asked))
+    }
+
+    async fn load(address: SocketAddr, requests_max: usize) -> Result<Loaded> {
+        let bounds = Bounds {
+            connections: 1,
+            duration: Duration::from_secs(60),
+            requests_max,
+        };
+        run(address, bounds, |_, n| Shot {
+            method: Method::GET,
+            path: format!("/{n}"),
+            token: None,
+            headers: Vec::new(),
+            body: None,
+            expected: 200,
+        })
+        .await
+    }
+
+    const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    const BAD: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nfull";
+
+    #[tokio::test]
+    async fn a_load_asks_no_more_than_it_may() -> Result<()> {
+        let (address, asked) = server(vec![GOOD; 9]).await?;
+        assert_eq!(load(address, 5).await?.latencies.count(), 5);
+        assert_eq!(asked.load(Ordering::SeqCst), 5);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_load_ends_at_the_first_unexpected_status_and_says_what_was_answered() -> Result<()> {
+        let (address, asked) = server(vec![GOOD, GOOD, BAD, GOOD]).await?;
+        let error = load(address, 9).await.map(|loaded| loaded.latencies.count());
+        let error = error.expect_err("an unexpected status").to_string();
+        assert_eq!(error, "GET /2: expected 200, got 503: full");
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_load_ends_when_a_connection_is_of_no_more_use() -> Result<()> {
+        for (last, expected) in [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no",
+                "the connection ended within an answer",
+            ),
+            ("", "the connection ended within an answer"),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok!",
+                "more came than the answer",
+            ),
+        ] {
+            let (address, _) = server(vec![GOOD, last]).await?;
+            let loaded = load(address, 9).await.map(|loaded| loaded.latencies.count());
+            let error = loaded.expect_err("a broken connection").to_string();
+            assert_eq!(error, expected, "{last:?}");
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,6 @@
 //! A kept-alive connection that asks one thing after the other and looks at nothing but status and length.
 //!
-//! On one machine the clients' work is taken from the server, and here a request costs a client two system calls and little
-//! else.
+//! On one machine the clients' work is taken from the server. It sends no `HEAD`, and takes no answer in chunks.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -16,8 +15,10 @@ use crate::load::Shot;
 const HEADERS_MAX: usize = 64;
 /// Statuses whose answers have no body and need not say so.
 const WITHOUT_BODY: [u16; 2] = [204, 304];
+/// As long are most answers.
+const ANSWER_BYTES: usize = 4_096;
 
-/// See the module.
+/// The connection, and what it used last.
 pub(crate) struct Wire {
     stream: TcpStream,
     request: String,
@@ -28,20 +29,23 @@ pub(crate) struct Wire {
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
-    bytes: usize,
+    head_bytes: usize,
     body_bytes: usize,
+}
+
+impl Head {
+    /// Of the whole answer.
+    fn bytes(&self) -> usize {
+        self.head_bytes + self.body_bytes
+    }
 }
 
 impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            stream: open(address).await?,
             request: String::new(),
-            answer: Vec::new(),
+            answer: Vec::with_capacity(ANSWER_BYTES),
         })
     }
 
@@ -61,7 +65,7 @@ impl Wire {
                 shot.path,
                 shot.expected,
                 head.status,
-                String::from_utf8_lossy(&self.answer[head.bytes..])
+                String::from_utf8_lossy(&self.answer[head.head_bytes..])
             );
         }
         Ok(())
@@ -76,13 +80,21 @@ impl Wire {
             if head.is_none() {
                 head = read_head(&self.answer)?;
             }
-            if let Some(head) = head.take_if(|head| self.answer.len() >= head.bytes + head.body_bytes) {
-                let all = head.bytes + head.body_bytes;
-                ensure!(self.answer.len() == all, "more came than the answer");
+            if let Some(head) = head.take_if(|head| self.answer.len() >= head.bytes()) {
+                ensure!(self.answer.len() == head.bytes(), "more came than the answer");
                 return Ok(head);
             }
         }
     }
+}
+
+/// A connection on which nothing was sent.
+pub(crate) async fn open(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn write_request(text: &mut String, shot: &Shot) -> Result<()> {
@@ -129,7 +141,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>> {
     };
     Ok(Some(Head {
         status,
-        bytes: length,
+        head_bytes: length,
         body_bytes,
     }))
 }
@@ -148,7 +160,7 @@ mod tests {
         }
         let head = read_head(answer)?.context("a head")?;
         assert_eq!(
-            (head.status, head.bytes, head.body_bytes),
+            (head.status, head.head_bytes, head.body_bytes),
             (200, answer.len() - 3, 3)
         );
         let empty = read_head(b"HTTP/1.1 204 No Content\r\n\r\n")?.context("a head")?;

@@ -119,9 +119,9 @@ async fn check(cluster: &mut Cluster, world: &mut World, checked: &mut Vec<usize
     cluster.clear_ways();
     cluster.all_ready().await?;
     let rest = cluster.rest()?.address();
-    let checked = world.check(rest, checked).await;
-    let said = cluster.rest()?.output();
-    checked.with_context(|| format!("the processes said:\n{said}"))?;
+    if let Err(error) = world.check(rest, checked).await {
+        return Err(error.context(format!("the processes said:\n{}", cluster.told().await)));
+    }
     for role in [Role::Rest, Role::Usermanagement, Role::Classifier] {
         cluster
             .of(role)

@@ -144,22 +144,24 @@ impl History {
     /// # Errors
     /// At one that was not: it failed, was generated twice, or is not yet.
     pub(crate) fn check_playlists(&self) -> Result<()> {
-        let mut generated: HashMap<&str, u32> = HashMap::new();
-        for event in self
-            .events
-            .iter()
-            .filter(|event| event.stream.starts_with("playlist-"))
-        {
+        let mut generated: HashMap<&str, (u64, u32)> = HashMap::new();
+        let playlists = (1_u64..)
+            .zip(&self.events)
+            .filter(|(_, event)| event.stream.starts_with("playlist-"));
+        for (position, event) in playlists {
             ensure!(
                 event.kind != "playlist.failed",
                 "{} failed: {}",
                 event.stream,
                 event.data
             );
-            *generated.entry(&event.stream).or_default() += u32::from(event.kind == "playlist.generated");
+            let (_, times) = generated.entry(&event.stream).or_insert((position, 0));
+            *times += u32::from(event.kind == "playlist.generated");
         }
-        match generated.iter().find(|(_, times)| **times != 1) {
-            Some((stream, times)) => bail!("{stream} was generated {times} times"),
+        match generated.iter().find(|(_, (_, times))| *times != 1) {
+            Some((stream, (position, times))) => {
+                bail!("{stream}, asked for at position {position}, was generated {times} times")
+            }
             None => Ok(()),
         }
     }

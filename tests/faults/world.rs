@@ -195,12 +195,17 @@ impl World {
         self.collect_writers(tasks).await
     }
 
-    /// Reads the history until every playlist in it is generated: nothing is recorded after that.
+    /// Reads the history until every playlist in it is generated: nothing is recorded after that. While one comes after the other
+    /// there is time: many may be left from what happened, and each is computed from all that its listener ever did.
     async fn read_until_generated(&mut self, client: &Client) -> Result<()> {
         let auditor = self.auditor.moved_to(client);
-        let deadline = Instant::now() + SETTLE_LIMIT;
+        let (mut generated, mut deadline) = (0, Instant::now() + SETTLE_LIMIT);
         loop {
             self.history.read_on(&auditor).await?;
+            let count = self.history.count("playlist.generated");
+            if count > generated {
+                (generated, deadline) = (count, Instant::now() + SETTLE_LIMIT);
+            }
             match self.history.check_playlists() {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > deadline => return Err(error),

@@ -73,6 +73,10 @@ impl<'a> UnderLoad<'a> {
         })
     }
 
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Commands on so many connections, every one of which goes round its share of the listeners.
     pub(super) async fn load(&self, connections: usize, duration: Duration) -> Result<Loaded> {
         let bounds = Bounds {
@@ -95,6 +99,7 @@ impl<'a> UnderLoad<'a> {
     }
 }
 
+/// The row of commands that were answered by what runs `where_`, beside nothing yet.
 pub(super) fn row(where_: &str, connections: usize, loaded: &Loaded, others: f64) -> Row {
     let rate = thousands(loaded.per_second());
     Row::new(

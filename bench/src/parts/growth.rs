@@ -9,7 +9,7 @@ use super::{REQUESTS_MAX, Ratings, Setting, fill, listeners, serve, track_ids};
 use crate::client::Client;
 use crate::cpu::CpuWatch;
 use crate::load::{self, Bounds, Loaded};
-use crate::numbers::{Latencies, mebibytes, thousands};
+use crate::numbers::{mebibytes, thousands};
 use crate::report::Row;
 use crate::server::Server;
 
@@ -77,10 +77,7 @@ impl World {
 
 async fn compare(setting: &Setting, short: &World, long: &World, connections: usize) -> Result<Row> {
     let watch = CpuWatch::start();
-    let none = Loaded {
-        latencies: Latencies::default(),
-        elapsed: Duration::ZERO,
-    };
+    let none = Loaded::default();
     let (mut on_short, mut on_long) = (none.clone(), none);
     for _ in 0..ROUNDS {
         on_short.extend(short.load(connections, setting.duration() / ROUNDS).await?);

@@ -8,7 +8,7 @@ use servers::Postgres;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Ratings, Setting, listeners, postgres, serve, track_ids};
+use super::{Ratings, SETTLE_LIMIT, Setting, listeners, postgres, serve, track_ids};
 use crate::client::{Client, Request, Session};
 use crate::cpu::CpuWatch;
 use crate::load::Loaded;
@@ -23,8 +23,6 @@ const COMMANDS_PER_SECOND: [usize; 2] = [1_000, 2_500];
 const CONNECTIONS: usize = 64;
 /// Commands that are followed until a view shows them: few, so that the reads weigh little.
 const SAMPLES_PER_SECOND: usize = 100;
-/// How long views may take to be abreast of the log.
-const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs the part: the log in PostgreSQL, all else in one process, as where 5,000 commands a second are measured.
 ///

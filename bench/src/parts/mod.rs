@@ -42,6 +42,8 @@ use crate::server::{Program, Server};
 pub const START_LIMIT: Duration = Duration::from_secs(3_600);
 /// How long a server may take to hear of a catalogue and load it.
 const CATALOGUE_LIMIT: Duration = Duration::from_secs(60);
+/// How long views may take to be abreast of the log, and backlogs to be worked off.
+const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 /// No load sends more than this, however fast the answers come.
 pub const REQUESTS_MAX: usize = 5_000_000;
 

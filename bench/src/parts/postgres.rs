@@ -9,9 +9,10 @@ use servers::Postgres;
 
 use super::commands::{self, CONNECTIONS, TRACKS, UnderLoad};
 use super::peer::Peer;
-use super::{Setting, generate_catalogue, serve};
+use super::{SETTLE_LIMIT, Setting, generate_catalogue, serve};
 use crate::cpu::CpuWatch;
 use crate::load::Loaded;
+use crate::metrics::settled;
 use crate::numbers::thousands;
 use crate::report::Row;
 use crate::server::Program;
@@ -27,7 +28,7 @@ const INSERT: &str = "INSERT INTO rows (stream, version, type, id, leaf_hash, re
     VALUES (1, nextval('versions'), 'listener.track_rated', gen_random_uuid(), decode(repeat('ab', 32), 'hex'), decode(repeat('cd', 700), 'hex'));";
 /// Sessions that are left for `pgbench`: the server takes 200, and the two services have theirs.
 const CLIENTS_MAX: usize = 150;
-/// `pgbench` counts from its start and makes so many sessions first, which takes seconds on a busy machine.
+/// `pgbench` takes its time from its start and makes so many sessions first, which takes seconds on a busy machine.
 const PGBENCH_MIN: Duration = Duration::from_secs(4);
 
 /// Runs the part.
@@ -44,10 +45,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for connections in CONNECTIONS {
         let mut compared = Compared::new(setting, &under_load, &beside, connections);
-        for _ in 0..setting.turns() {
-            compared.commands().await?;
-            compared.peers().await?;
-        }
+        compared.measure().await?;
         rows.extend(compared.rows(" on PostgreSQL"));
     }
     server.stop().await?;
@@ -97,7 +95,15 @@ pub(super) struct Compared<'a> {
     commands: Loaded,
     inserts: Vec<f64>,
     service: Loaded,
-    others: [f64; 3],
+    others: Others,
+}
+
+/// The largest share of the machine that others took in a turn of each.
+#[derive(Default)]
+struct Others {
+    commands: f64,
+    inserts: f64,
+    service: f64,
 }
 
 impl<'a> Compared<'a> {
@@ -115,36 +121,45 @@ impl<'a> Compared<'a> {
             commands: Loaded::default(),
             inserts: Vec::new(),
             service: Loaded::default(),
-            others: [0.0; 3],
+            others: Others::default(),
         }
     }
 
-    /// A turn of commands.
-    pub(super) async fn commands(&mut self) -> Result<()> {
+    /// Turns of all.
+    pub(super) async fn measure(&mut self) -> Result<()> {
+        for _ in 0..self.setting.turns() {
+            self.commands().await?;
+            // What the load left to be published and folded would be taken from the peers.
+            settled(self.under_load.address(), SETTLE_LIMIT).await?;
+            self.peers().await?;
+        }
+        Ok(())
+    }
+
+    async fn commands(&mut self) -> Result<()> {
         let watch = CpuWatch::start();
         let (load, duration) = (self.under_load, self.setting.turn());
         self.commands.extend(load.load(self.connections, duration).await?);
-        self.among(0, &watch);
+        self.others.commands = self.others.commands.max(watch.others());
         Ok(())
     }
 
-    /// A turn of each peer.
-    pub(super) async fn peers(&mut self) -> Result<()> {
+    async fn peers(&mut self) -> Result<()> {
         let Beside { database, peer } = self.beside;
         let duration = self.setting.turn();
         let watch = CpuWatch::start();
-        self.inserts
-            .push(database.pgbench(DATABASE, INSERT, self.clients(), duration.max(PGBENCH_MIN))?);
-        self.among(1, &watch);
+        self.inserts.push(database.pgbench(
+            DATABASE,
+            INSERT,
+            self.clients(),
+            self.setting.duration().max(PGBENCH_MIN),
+        )?);
+        self.others.inserts = self.others.inserts.max(watch.others());
         let watch = CpuWatch::start();
         self.service
             .extend(peer.ratings(self.connections, duration).await?);
-        self.among(2, &watch);
+        self.others.service = self.others.service.max(watch.others());
         Ok(())
-    }
-
-    fn among(&mut self, who: usize, watch: &CpuWatch) {
-        self.others[who] = self.others[who].max(watch.others());
     }
 
     fn clients(&self) -> usize {
@@ -166,7 +181,11 @@ impl<'a> Compared<'a> {
             thousands(served),
             self.service.latencies.p50_p99()
         );
-        let [ours, during_inserts, during_service] = self.others;
+        let Others {
+            commands: ours,
+            inserts: during_inserts,
+            service: during_service,
+        } = self.others;
         let row = commands::row(where_, self.connections, &self.commands, ours);
         let of_rows = row.clone().beside(of_rows, rate / inserts).among(during_inserts);
         let of_service = row.beside(of_service, rate / served).among(during_service);

@@ -10,7 +10,7 @@ use super::{REQUESTS_MAX, Setting, listeners, serve, track_ids};
 use crate::client::{Client, Request, Session};
 use crate::cpu::CpuWatch;
 use crate::load::{self, Bounds, Loaded, Shot};
-use crate::numbers::{Latencies, thousands};
+use crate::numbers::thousands;
 use crate::report::Row;
 use crate::server::Server;
 
@@ -64,10 +64,7 @@ async fn compare(
         body: None,
         expected: 200,
     };
-    let none = Loaded {
-        latencies: Latencies::default(),
-        elapsed: Duration::ZERO,
-    };
+    let none = Loaded::default();
     let (mut read, mut echoed) = (none.clone(), none);
     let bounds = Bounds {
         connections: CONNECTIONS,

@@ -1,7 +1,5 @@
 //! Sign-ins a second, beside Argon2 alone on the same cores: nothing else should cost anything.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use bytes::Bytes;
 use hyper::Method;
@@ -12,7 +10,7 @@ use super::{REQUESTS_MAX, Setting, serve};
 use crate::client::{Client, PASSWORD};
 use crate::cpu::{CpuWatch, cores};
 use crate::load::{self, Bounds, Loaded, Shot};
-use crate::numbers::{Latencies, thousands};
+use crate::numbers::thousands;
 use crate::report::Row;
 
 const ACCOUNTS: usize = 8;
@@ -32,10 +30,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     }
     let watch = CpuWatch::start();
     let each = setting.duration() / ROUNDS;
-    let mut signed_in = Loaded {
-        latencies: Latencies::default(),
-        elapsed: Duration::ZERO,
-    };
+    let mut signed_in = Loaded::default();
     let mut alone = 0.0;
     for _ in 0..ROUNDS {
         let bounds = Bounds {

@@ -147,3 +147,17 @@ async fn calls_that_take_no_body_refuse_one() {
         .problem(400, "invalid-body");
     app.call("GET /v1/me").by(&ada.token).send().await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_may_be_taken_for_something_else() {
+    let app = App::new().await;
+    for (call, status) in [
+        ("GET /livez", 200),
+        ("GET /nowhere", 404),
+        ("PUT /livez", 405),
+        ("GET /v1/me", 401),
+    ] {
+        let reply = app.call(call).send().await.expect(status);
+        assert_eq!(reply.header("x-content-type-options"), "nosniff", "{call}");
+    }
+}

@@ -72,7 +72,7 @@ use crate::{
     failpoint, jitter,
 };
 
-/// The wait after a checkpoint that was not stored.
+/// The wait after a checkpoint that was not stored, or not in full.
 const CHECKPOINT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// A named reader of one queue. Several of one name, in one or more processes, share the work.
@@ -88,6 +88,10 @@ pub struct Consumer<H> {
     read_to: Position,
     /// What the handler has stored as its checkpoint, as far as this replica knows.
     checkpoint: Position,
+    /// The highest checkpoint that the handler was asked to store, or answered. One that has less lacks something.
+    handed: Position,
+    /// The handler lacks something: no checkpoint is stored before that was read again.
+    must_go_back: bool,
     alarms: Alarms,
 }
 
@@ -134,6 +138,8 @@ impl<H: Handler> Consumer<H> {
             status,
             read_to: Position::START,
             checkpoint: Position::START,
+            handed: Position::START,
+            must_go_back: false,
             alarms: Alarms {
                 heal: now,
                 trail: now,
@@ -216,7 +222,7 @@ impl<H: Handler> Consumer<H> {
         let patience = self.applier.patience.clone();
         let handler = Arc::clone(&self.applier.handler);
         self.checkpoint = ask_store!(patience, "read its checkpoint", handler.checkpoint());
-        self.read_to = self.checkpoint;
+        (self.handed, self.read_to) = (self.checkpoint, self.checkpoint);
         self.applier.careful = ask_log!(patience, "note its start", self.lives.begin(self.checkpoint));
         if self.applier.careful {
             tracing::warn!(
@@ -311,12 +317,17 @@ impl<H: Handler> Consumer<H> {
         let next = Instant::now() + interval;
         self.take(batch, own).await?;
         if !interval.is_zero() {
-            tokio::select! {
-                () = self.applier.patience.shutdown.cancelled() => {}
-                () = tokio::time::sleep_until(next.into()) => {}
-            }
+            self.rest_until(next).await;
         }
         Ok(())
+    }
+
+    /// Waits, unless it is asked to stop.
+    async fn rest_until(&self, next: Instant) {
+        tokio::select! {
+            () = self.applier.patience.shutdown.cancelled() => {}
+            () = tokio::time::sleep_until(next.into()) => {}
+        }
     }
 
     /// Applies a batch of deliveries and what was heard, then acknowledges.
@@ -408,28 +419,35 @@ impl<H: Handler> Consumer<H> {
     /// Finds what no message told, from the checkpoint that is really stored: other replicas may have raised it, and a
     /// store that was lost or put back from a dump has a lower one.
     async fn heal(&mut self) -> Result<(), Ended> {
+        self.go_back().await?;
+        self.catch_up().await
+    }
+
+    /// Goes by what is stored, not by what is believed to be.
+    async fn go_back(&mut self) -> Result<(), Ended> {
         let handler = Arc::clone(&self.applier.handler);
         let stored = ask_store!(self.applier.patience, "read its checkpoint", handler.checkpoint());
-        if stored < self.checkpoint {
+        if stored < self.handed {
             tracing::warn!(
                 consumer.name = handler.name(),
                 stored = stored.0,
-                believed = self.checkpoint.0,
+                believed = self.handed.0,
                 "the store has less than was handed to it: it was away, lost or put back; what it may lack is read again"
             );
             self.read_to = stored;
         }
         self.read_to = self.read_to.max(stored);
-        self.checkpoint = stored;
-        self.catch_up().await
+        (self.checkpoint, self.handed, self.must_go_back) = (stored, stored, false);
+        Ok(())
     }
 
     /// Applies what the log has above [`Consumer::read_to`].
     async fn catch_up(&mut self) -> Result<(), Ended> {
-        let mut failures = 0;
-        while let Err(error) = self.read_to_head().await? {
-            let patience = self.applier.patience.clone();
-            patience.log_failed(&mut failures, "read the log", error).await?;
+        self.read_on().await?;
+        while self.must_go_back {
+            self.rest_until(Instant::now() + CHECKPOINT_AGAIN_AFTER).await;
+            self.go_back().await?;
+            self.read_on().await?;
         }
         let settings = &self.applier.settings;
         self.alarms.heal = Instant::now() + spread(settings.heal_every);
@@ -437,6 +455,16 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
+    async fn read_on(&mut self) -> Result<(), Ended> {
+        let mut failures = 0;
+        while let Err(error) = self.read_to_head().await? {
+            let patience = self.applier.patience.clone();
+            patience.log_failed(&mut failures, "read the log", error).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops early when the handler lacks something below.
     async fn read_to_head(&mut self) -> Result<Result<(), crate::LogError>, Ended> {
         let log = self.applier.log.clone();
         let mut ahead = ReadAhead::start(log, self.read_to, self.applier.settings.catch_up_batch);
@@ -451,6 +479,9 @@ impl<H: Handler> Consumer<H> {
             }
             self.apply_batch(batch).await?;
             self.see_head();
+            if self.must_go_back {
+                return Ok(Ok(()));
+            }
         }
     }
 
@@ -478,7 +509,8 @@ impl<H: Handler> Consumer<H> {
     async fn store_checkpoint(&mut self) -> Result<(), Ended> {
         let position = self.ceiling(self.read_to);
         let mut wait = self.applier.settings.checkpoint_every;
-        if position > self.checkpoint {
+        if position > self.checkpoint && !self.must_go_back {
+            self.handed = self.handed.max(position);
             let handler = Arc::clone(&self.applier.handler);
             let storing = AssertUnwindSafe(handler.store_checkpoint(position)).catch_unwind();
             let Ok(stored) = storing.await else {
@@ -493,12 +525,18 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Knows what is stored by now; whether that is all of `position`. A store that has less than it had is healed at
-    /// once.
+    /// Knows what is stored by now; whether that is all of `position`. A handler that has less knows that it lacks something: it
+    /// is healed at once.
     fn learn_checkpoint(&mut self, stored: Result<Position, HandlerError>, position: Position) -> bool {
         match stored {
-            Ok(stored) if stored < self.checkpoint => self.alarms.heal = Instant::now(),
-            Ok(stored) => self.checkpoint = stored,
+            Ok(stored) if stored < position => {
+                self.must_go_back = true;
+                self.alarms.heal = Instant::now();
+            }
+            Ok(stored) => {
+                self.checkpoint = stored;
+                self.handed = self.handed.max(stored);
+            }
             Err(error) => self.status.failed("store its checkpoint", &error),
         }
         self.checkpoint >= position

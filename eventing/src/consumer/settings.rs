@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// So much further apart are batches for each event: below 5,000 events a second they stay as near as they may be, above they
-/// draw apart, where a transaction of the view store is what a busy machine does most of.
+/// A large batch puts off the next by so much for each of its events. While fewer than 5,000 a second come, what gathers in the
+/// shortest interval is too little to make the next one longer; when more come it grows to the longest, since then transactions
+/// of the view store take much of the machine.
 const EVENT_INTERVAL: Duration = Duration::from_micros(200);
 
 /// A consumer's bounds. The defaults suit both stacks; tests shorten the times.
@@ -18,7 +19,8 @@ pub struct ConsumerSettings {
     /// While the queue is busy, batches begin at least this far apart: what gathers meanwhile shares one transaction
     /// and one reading and writing of each view. Readers that wait for a position wait this much longer.
     pub busy_interval: Duration,
-    /// How far apart batches begin at most, when so much comes that sharing saves more than waiting costs.
+    /// How far apart batches begin at most, when so much comes that sharing saves more than waiting costs. Readers that wait
+    /// for a position wait this much longer then.
     pub busy_interval_max: Duration,
     /// Events read from the log at once when catching up: large enough to make a commit's cost disappear.
     pub catch_up_batch: usize,

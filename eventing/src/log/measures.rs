@@ -49,7 +49,7 @@ impl AppendMeasures {
         );
         registry.register_with_unit(
             "append_duration",
-            "From the beginning of a transaction of the log until it was durable",
+            "From the beginning of a transaction of the log until it was durable, with the wait for the one it was sent behind",
             Unit::Seconds,
             self.duration.clone(),
         );

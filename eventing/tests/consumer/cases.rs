@@ -480,6 +480,38 @@ async fn a_store_that_was_lost_is_filled_again_by_a_consumer_that_goes_on() {
     world.recorder.check();
 }
 
+/// It catches up in batches: the next one must not raise the checkpoint over what was lost in this one.
+#[tokio::test]
+async fn what_a_store_loses_while_it_is_filled_is_read_again() {
+    let mut world = World::new().await;
+    world.settings.catch_up_batch = 5;
+    world.settings.heal_every = Duration::from_secs(600);
+    world.append(&stream(1), 10).await;
+    world.append(&stream(2), 10).await;
+    world.recorder.lose_before_checkpoint(Position(10), &stream(1));
+    let running = world.live().await;
+    world.checkpoint(Position(20)).await;
+    world.applied(&stream(1), 10).await;
+    running.stop().await;
+    world.recorder.check();
+}
+
+/// The checkpoint is what it was, but what lay above it is lost.
+#[tokio::test]
+async fn what_a_store_loses_above_its_checkpoint_is_read_again() {
+    let mut world = World::new().await;
+    world.settings.heal_every = Duration::from_secs(600);
+    let running = world.live().await;
+    world.publish(&world.append(&stream(1), 5).await).await;
+    world.checkpoint(Position(5)).await;
+    world.recorder.lose_before_checkpoint(Position(7), &stream(2));
+    world.publish(&world.append(&stream(2), 2).await).await;
+    world.checkpoint(Position(7)).await;
+    world.applied(&stream(2), 2).await;
+    running.stop().await;
+    world.recorder.check();
+}
+
 #[tokio::test]
 async fn what_another_replica_has_stored_is_not_read_again() {
     let mut world = World::new().await;

@@ -60,6 +60,7 @@ struct State {
     checkpoint: Position,
     faults: HashMap<(StreamId, Version), Fault>,
     calls: usize,
+    loses: Option<(Position, StreamId)>,
 }
 
 impl Recorder {
@@ -94,6 +95,12 @@ impl Recorder {
     /// Forgets all that was stored, as a store without its disk.
     pub(crate) fn lose_everything(&self) {
         *self.state() = State::default();
+    }
+
+    /// Has the store lose `stream`, and nothing else, just before it is to store a checkpoint at or above `position`: as one that
+    /// is put back to its last dump. It knows that it lacks something, and leaves the checkpoint out.
+    pub(crate) fn lose_before_checkpoint(&self, position: Position, stream: &StreamId) {
+        self.state().loses = Some((position, stream.clone()));
     }
 
     /// Has the first `count` events of the log stored, all of `stream`, as another replica would.
@@ -236,6 +243,11 @@ impl Handler for Recorder {
     async fn store_checkpoint(&self, position: Position) -> Result<Position, HandlerError> {
         self.answer()?;
         let mut state = self.state();
+        if let Some((_, stream)) = state.loses.take_if(|(at, _)| position >= *at) {
+            state.applied.remove(&stream);
+            state.effects.retain(|(of, _), _| *of != stream);
+            return Ok(state.checkpoint);
+        }
         if !self.keeps_checkpoint.load(Ordering::SeqCst) {
             state.checkpoint = state.checkpoint.max(position);
         }

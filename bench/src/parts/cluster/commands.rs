@@ -22,12 +22,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let under_load = UnderLoad::new(setting, rest).await?;
     settled(rest, SETTLE_LIMIT).await?;
     let mut compared = Compared::new(setting, &under_load, &beside, CONNECTIONS);
-    for _ in 0..setting.turns() {
-        compared.commands().await?;
-        // What the load left to be published and folded would be taken from the peers.
-        settled(rest, SETTLE_LIMIT).await?;
-        compared.peers().await?;
-    }
+    compared.measure().await?;
     let rows = compared.rows(" on the whole production stack");
     drop(beside);
     cluster.stop().await?;

@@ -6,15 +6,10 @@ pub mod lag;
 pub mod playlists;
 pub mod replicas;
 
-use std::time::Duration;
-
 use anyhow::Result;
 
-use super::{Setting, generate_catalogue};
+use super::{SETTLE_LIMIT, Setting, generate_catalogue};
 use crate::cluster::{Cluster, Models, Role};
-
-/// How long views may take to be abreast of the log, and backlogs to be worked off.
-pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// A cluster with a catalogue and one process for each role, with nothing between processes and servers.
 #[expect(

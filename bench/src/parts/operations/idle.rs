@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::sleep;
 
-use super::super::cluster::{SETTLE_LIMIT, start};
+use super::super::cluster::start;
 use super::super::playlists::{rate_some, requested_to_ready};
-use super::super::{Setting, listeners};
+use super::super::{SETTLE_LIMIT, Setting, listeners};
 use super::TRACKS;
 use crate::client::Client;
 use crate::cluster::{Cluster, Role};
